@@ -1,0 +1,20 @@
+//! What one turn of the scheduler decided: first stored, then acted on.
+
+use autokestra_store::Change;
+
+use crate::attempt::Job;
+use crate::event::RunEvent;
+
+/// Changes of one transaction, and what may be done once it stands.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) events: Vec<RunEvent>,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.jobs.is_empty() && self.events.is_empty()
+    }
+}

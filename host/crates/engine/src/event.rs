@@ -1,0 +1,88 @@
+//! What an observer of a running execution is told, and what is left of it in the end.
+
+use std::time::Duration;
+
+use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
+use autokestra_secrets::{Masked, MaskedJson};
+use autokestra_store::LogEntry;
+
+/// One step of a running execution, told after the store has it.
+#[derive(Clone, Debug)]
+pub enum RunEvent {
+    /// The execution began.
+    Started {
+        /// Its id.
+        execution: ExecutionId,
+    },
+    /// An attempt began.
+    AttemptStarted {
+        /// The task.
+        task: TaskId,
+        /// The attempt's number, from 1.
+        attempt: u32,
+    },
+    /// An attempt failed and another follows.
+    RetryPlanned {
+        /// The task.
+        task: TaskId,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// The wait before the next.
+        wait: Duration,
+        /// Why it failed.
+        message: Masked,
+    },
+    /// A task run ended.
+    TaskEnded(TaskSummary),
+    /// A log entry, as stored.
+    Log(LogEntry),
+    /// How far a plugin says that it has come.
+    Progress {
+        /// The task.
+        task: TaskId,
+        /// Units done.
+        done: u64,
+        /// Units in all, where known.
+        total: Option<u64>,
+        /// A few words.
+        note: Option<Masked>,
+    },
+}
+
+/// How one task run ended.
+#[derive(Clone, Debug)]
+pub struct TaskSummary {
+    /// The task.
+    pub task: TaskId,
+    /// Its end state.
+    pub state: TaskState,
+    /// Why.
+    pub reason: Option<ReasonCode>,
+    /// More, for people.
+    pub message: Option<Masked>,
+    /// Attempts that were started.
+    pub attempts: u32,
+    /// From the first attempt's start to the end; none where none was started.
+    pub duration: Option<Duration>,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its id.
+    pub execution: ExecutionId,
+    /// Its end state.
+    pub state: ExecutionState,
+    /// Why.
+    pub reason: Option<ReasonCode>,
+    /// More, for people.
+    pub message: Option<Masked>,
+    /// The workflow's outputs, masked; none unless it succeeded.
+    pub outputs: Option<MaskedJson>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Its tasks in file order.
+    pub tasks: Vec<TaskSummary>,
+}

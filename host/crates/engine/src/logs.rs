@@ -1,0 +1,167 @@
+//! From what a guest says to rows of the log: batched by count and by time, the last ones left for the attempt's end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use autokestra_model::{Clock, ExecutionId, TaskId};
+use autokestra_sandbox::{Denial, GuestEvent, Plugin, Stream};
+use autokestra_secrets::{Masked, MaskedJson, Masker};
+use autokestra_store::{AuditEvent, Change, LogEntry, LogLevel, LogSource, Store, StoreError};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::event::RunEvent;
+
+/// Events of one attempt that wait for the log; past it the guest's next write waits.
+pub(crate) const GUEST_EVENTS_QUEUED_MAX: usize = 256;
+
+/// Whose log it is, and how it is kept.
+pub(crate) struct LogTarget {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Option<mpsc::Sender<RunEvent>>,
+    pub(crate) masker: Masker,
+    pub(crate) execution: ExecutionId,
+    pub(crate) task: TaskId,
+    pub(crate) attempt: u32,
+    pub(crate) plugin: Arc<Plugin>,
+    pub(crate) action: String,
+    pub(crate) buffer: usize,
+    pub(crate) flush: Duration,
+}
+
+impl LogTarget {
+    /// An entry about the attempt, by the engine.
+    pub(crate) fn worker(&self, level: LogLevel, message: Masked, metadata: Option<MaskedJson>) -> LogEntry {
+        self.entry(LogSource::Worker, level, message, metadata)
+    }
+
+    /// An entry of the plugin itself. `stream` is where it came from.
+    pub(crate) fn plugin(
+        &self,
+        level: LogLevel,
+        message: Masked,
+        stream: Option<Stream>,
+        fields: Map<String, Value>,
+    ) -> LogEntry {
+        let mut metadata = Map::new();
+        if let Some(stream) = stream {
+            metadata.insert("stream".into(), stream.as_str().into());
+        }
+        metadata.insert("plugin".into(), self.plugin.name.as_str().into());
+        metadata.insert("action".into(), self.action.as_str().into());
+        for (key, value) in fields {
+            // The engine's own keys stand: a plugin cannot pose as another.
+            metadata.entry(key).or_insert(value);
+        }
+        let source = LogSource::Plugin { execution: self.execution, task: self.task.clone() };
+        self.entry(source, level, message, Some(self.masker.mask_json(&Value::Object(metadata))))
+    }
+
+    fn entry(&self, source: LogSource, level: LogLevel, message: Masked, metadata: Option<MaskedJson>) -> LogEntry {
+        LogEntry {
+            execution: Some(self.execution),
+            task: Some(self.task.clone()),
+            attempt: Some(self.attempt),
+            at: self.clock.now(),
+            level,
+            source,
+            message,
+            metadata,
+        }
+    }
+
+    /// The rows that one event of the guest makes.
+    async fn rows(&self, event: GuestEvent) -> Vec<Change> {
+        match event {
+            GuestEvent::Log { stream, level, message, fields } => {
+                let fields = fields.into_iter().map(|(key, value)| (key.into_string(), Value::from(value.into_string())));
+                let entry = self.plugin(level.into(), message, Some(stream), fields.collect());
+                vec![self.told(entry).await]
+            }
+            GuestEvent::Progress { done, total, note } => {
+                self.tell(RunEvent::Progress { task: self.task.clone(), done, total, note }).await;
+                Vec::new()
+            }
+            GuestEvent::Denied(denial) => self.denied(denial).await,
+            GuestEvent::LogTruncated { bytes } => {
+                let text = format!(
+                    "the log of `{}` reached its limit: {bytes} bytes more were counted and not kept; \
+                     raise `limits.logBytes` to keep them",
+                    self.task
+                );
+                let entry = self.worker(LogLevel::Warn, self.masker.mask(&text), None);
+                vec![self.told(entry).await]
+            }
+        }
+    }
+
+    async fn denied(&self, denial: Denial) -> Vec<Change> {
+        let text = format!("{}\nto allow it, add to the task or the workflow:\n{}", denial.message, denial.yaml);
+        let entry = self.worker(LogLevel::Warn, self.masker.mask(&text), None);
+        let audit = Change::Audit {
+            execution: self.execution,
+            task: Some(self.task.clone()),
+            at: entry.at,
+            event: AuditEvent::PermissionDenied { capability: denial.capability.to_string(), target: denial.target },
+        };
+        vec![self.told(entry).await, audit]
+    }
+
+    /// Shows an entry to the observer and makes it a row.
+    async fn told(&self, entry: LogEntry) -> Change {
+        if self.observer.is_some() {
+            self.tell(RunEvent::Log(entry.clone())).await;
+        }
+        Change::Logs(vec![entry])
+    }
+
+    async fn tell(&self, event: RunEvent) {
+        if let Some(observer) = &self.observer {
+            // An observer that went away is no reason to stop the work.
+            drop(observer.send(event).await);
+        }
+    }
+}
+
+/// Reads a guest's events until the guest is gone. Rows go to the store in batches; the last batch is returned, so that it
+/// can share a transaction with the attempt's end.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn collect(
+    target: &LogTarget,
+    mut events: mpsc::Receiver<GuestEvent>,
+) -> Result<Vec<Change>, StoreError> {
+    let mut rows: Vec<Change> = Vec::new();
+    let mut due: Option<Instant> = None;
+    loop {
+        let flush_at = due.unwrap_or_else(Instant::now);
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => rows.extend(target.rows(event).await),
+                None => return Ok(rows),
+            },
+            () = tokio::time::sleep_until(flush_at), if due.is_some() => {
+                target.store.commit(merge(std::mem::take(&mut rows))).await?;
+            }
+        }
+        if rows.len() >= target.buffer {
+            target.store.commit(merge(std::mem::take(&mut rows))).await?;
+        }
+        due = if rows.is_empty() { None } else { due.or_else(|| Some(Instant::now() + target.flush)) };
+    }
+}
+
+/// Joins runs of log entries, so that the store gets few changes.
+pub(crate) fn merge(rows: Vec<Change>) -> Vec<Change> {
+    let mut merged: Vec<Change> = Vec::with_capacity(rows.len().min(8));
+    for row in rows {
+        match (merged.last_mut(), row) {
+            (Some(Change::Logs(entries)), Change::Logs(more)) => entries.extend(more),
+            (_, row) => merged.push(row),
+        }
+    }
+    merged
+}
