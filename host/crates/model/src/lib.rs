@@ -3,10 +3,27 @@
 //! Everything here is pure: no IO, no clock, no async runtime. A workflow file becomes a [`Workflow`] or all of its
 //! diagnostics at once; states change only through the table in [`state`].
 
+pub mod diagnostic;
+mod expression;
 pub mod id;
+pub mod permission;
+mod plan;
+pub mod reader;
+mod scope;
 pub mod state;
 pub mod time;
+pub mod workflow;
+pub mod yaml;
 
+pub use diagnostic::{Diagnostic, Diagnostics, RenderStyle, Severity, Source, Span};
+pub use expression::{Expression, RenderError, Template};
 pub use id::{ActionName, Digest, ExecutionId, IdError, PluginName, SecretName, TaskId, WorkflowId};
-pub use state::{ExecutionState, ReasonCode, TaskState};
+pub use permission::{NetworkPattern, Permissions};
+pub use plan::{Edge, Plan};
+pub use scope::{ExecutionInfo, Scope};
+pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};
 pub use time::{Clock, Timestamp};
+pub use workflow::{
+    ActionInfo, Backoff, CapabilityNeeds, Catalog, GivenInput, InputSpec, InputType, Limits, Lookup, Need, NeedOn,
+    OnError, Parsed, Retry, Task, Workflow,
+};

@@ -1,0 +1,185 @@
+//! The top of a workflow file, and the order of its checks.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::expression::Template;
+use crate::id::SecretName;
+use crate::permission::Permissions;
+use crate::reader::{Fields, list, string, wrong_type};
+use crate::workflow::{Parsed, TASKS_MAX, Workflow, inputs, parts, references, tasks};
+use crate::yaml::{self, Node, NodeKind};
+
+const KEYS: &[&str] = &[
+    "apiVersion",
+    "id",
+    "name",
+    "description",
+    "labels",
+    "enabled",
+    "inputs",
+    "secrets",
+    "triggers",
+    "trigger",
+    "permissions",
+    "limits",
+    "concurrency",
+    "timeoutSeconds",
+    "tasks",
+    "finally",
+    "outputs",
+];
+
+/// Longest `timeoutSeconds` of a workflow: a year.
+const TIMEOUT_SECONDS_MAX: f64 = 31_536_000.0;
+
+/// Reads a whole file.
+pub(super) fn parse(source: &Source) -> Result<Parsed, Diagnostics> {
+    let root = yaml::parse(source)?;
+    let mut errors = Diagnostics::new();
+    let workflow = Fields::read(&root, "a workflow", KEYS, &mut errors).and_then(|fields| read(&fields, &mut errors));
+    match workflow {
+        Some(workflow) if !errors.has_errors() => Ok(Parsed { workflow, warnings: errors }),
+        Some(_) | None => Err(errors),
+    }
+}
+
+fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
+    if let Some(version) = fields.string("apiVersion", errors)
+        && version != "v1"
+        && let Some(node) = fields.get("apiVersion")
+    {
+        let error = Diagnostic::error("api_version", node.span, format!("`apiVersion` {version} is not known"));
+        errors.push(error.label("expected v1"));
+    }
+    let id = fields.required("id", errors).and_then(|node| parts::id(node, "id", errors));
+    let secrets = secrets(fields, errors);
+    let (permissions, permission_places) = match fields.get("permissions") {
+        Some(node) => parts::permissions(node, errors),
+        None => (Permissions::default(), parts::PermissionPlaces::default()),
+    };
+    let limits = fields.get("limits").map(|node| parts::limits(node, errors)).unwrap_or_default();
+    unsupported(fields, errors);
+    let outer = fields.get("permissions").map(|_| (&permissions, &permission_places));
+    let (tasks, complete) = match fields.required("tasks", errors) {
+        Some(node) => all_tasks(node, limits, outer, errors),
+        None => (Vec::new(), false),
+    };
+    let inputs = inputs::read(fields.list("inputs", errors), errors);
+    let outputs = match fields.get("outputs") {
+        Some(node) if matches!(node.kind, NodeKind::Mapping(_)) => Template::parse(node, errors),
+        Some(node) => {
+            errors.push(wrong_type(node, "outputs", "a mapping"));
+            Template::default()
+        }
+        None => Template::default(),
+    };
+    let workflow = Workflow {
+        name: fields.string("name", errors).map(str::to_owned),
+        description: fields.string("description", errors).map(str::to_owned),
+        labels: labels(fields, errors),
+        enabled: fields.boolean("enabled", errors).unwrap_or(true),
+        timeout: fields.seconds("timeoutSeconds", (0.001, TIMEOUT_SECONDS_MAX), errors),
+        id: id?,
+        inputs,
+        secrets,
+        permissions,
+        limits,
+        tasks,
+        outputs,
+    };
+    // References among tasks are worth asking about only where every task could be read.
+    if complete {
+        references::check(&workflow, errors);
+    }
+    Some(workflow)
+}
+
+fn all_tasks(
+    node: &Node,
+    limits: super::Limits,
+    outer: Option<(&Permissions, &parts::PermissionPlaces)>,
+    errors: &mut Diagnostics,
+) -> (Vec<super::Task>, bool) {
+    let items = list(node, "tasks", errors);
+    if items.is_empty() && matches!(node.kind, NodeKind::Sequence(_)) {
+        errors.push(Diagnostic::error("no_tasks", node.span, "`tasks` is empty").label("at least one task is needed"));
+    }
+    if items.len() > TASKS_MAX {
+        let message = format!("there are {} tasks; {TASKS_MAX} is the most", items.len());
+        let place = items.get(TASKS_MAX).map_or(node.span, |item| Span { len: 1, ..item.span });
+        errors.push(Diagnostic::error("too_many_tasks", place, message));
+        return (Vec::new(), false);
+    }
+    tasks::read(items, limits, outer, errors)
+}
+
+fn labels(fields: &Fields<'_>, errors: &mut Diagnostics) -> BTreeMap<String, String> {
+    let Some(node) = fields.get("labels") else { return BTreeMap::new() };
+    let NodeKind::Mapping(entries) = &node.kind else {
+        errors.push(wrong_type(node, "labels", "a mapping"));
+        return BTreeMap::new();
+    };
+    let text = |(key, value): &(yaml::Key, Node)| Some((key.text.clone(), string(value, &key.text, errors)?.to_owned()));
+    entries.iter().filter_map(text).collect()
+}
+
+fn secrets(fields: &Fields<'_>, errors: &mut Diagnostics) -> Vec<SecretName> {
+    let mut names: Vec<SecretName> = Vec::new();
+    for node in fields.list("secrets", errors) {
+        let name = match &node.kind {
+            NodeKind::Mapping(_) => secret_entry(node, errors),
+            _ => parts::id(node, "a secret", errors).map(|name| (name, node.span)),
+        };
+        let Some((name, span)) = name else { continue };
+        if names.contains(&name) {
+            errors.push(Diagnostic::error("duplicate_secret", span, format!("the secret `{name}` is listed twice")));
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn secret_entry(node: &Node, errors: &mut Diagnostics) -> Option<(SecretName, Span)> {
+    if let NodeKind::Mapping(entries) = &node.kind
+        && !entries.iter().any(|(key, _)| key.text == "name")
+        && let [(key, _)] = entries.as_slice()
+    {
+        let error = Diagnostic::error("secret_value", key.span, "a secret's value does not belong into a workflow");
+        let help = format!("list the name alone (`- {}`) and give the value by WORKFLOW_SECRET_{}", key.text, key.text);
+        errors.push(error.label("a name is expected here, without a value").help(help));
+        return None;
+    }
+    let fields = Fields::read(node, "a secret", &["name", "onlyTo"], errors)?;
+    if let Some((key, only_to)) = fields.entry("onlyTo") {
+        for pattern in list(only_to, "onlyTo", errors) {
+            drop(parts::network(pattern, errors));
+        }
+        errors.push(parts::not_supported(key.span, "secrets with `onlyTo`"));
+    }
+    let name = fields.required("name", errors)?;
+    parts::id(name, "name", errors).map(|parsed| (parsed, name.span))
+}
+
+/// What is checked and cannot be run yet is refused by name, never passed over.
+fn unsupported(fields: &Fields<'_>, errors: &mut Diagnostics) {
+    for key in ["triggers", "trigger"] {
+        let Some((found, node)) = fields.entry(key) else { continue };
+        match (&node.kind, key) {
+            (NodeKind::Sequence(items), "triggers") => items.iter().for_each(|item| parts::trigger(item, errors)),
+            (_, "trigger") => parts::trigger(node, errors),
+            _ => errors.push(wrong_type(node, key, "a list")),
+        }
+        errors.push(parts::not_supported(found.span, "triggers"));
+    }
+    if let Some((found, node)) = fields.entry("concurrency") {
+        parts::concurrency(node, errors);
+        errors.push(parts::not_supported(found.span, "`concurrency`"));
+    }
+    if let Some((found, node)) = fields.entry("finally") {
+        let items = list(node, "finally", errors);
+        drop(tasks::read(items, super::Limits::default(), None, errors));
+        errors.push(parts::not_supported(found.span, "`finally`"));
+    }
+}

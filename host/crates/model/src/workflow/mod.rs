@@ -1,0 +1,217 @@
+//! A workflow: what its file says, parsed and validated.
+
+mod actions;
+mod document;
+mod inputs;
+mod parts;
+mod references;
+mod tasks;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use actions::{ActionInfo, CapabilityNeeds, Catalog, Lookup};
+pub use inputs::{GivenInput, InputSpec, InputType};
+
+use crate::diagnostic::{Diagnostics, Source, Span};
+use crate::expression::{Expression, Template};
+use crate::id::{ActionName, SecretName, TaskId, WorkflowId};
+use crate::permission::Permissions;
+
+/// Most tasks of one workflow.
+pub const TASKS_MAX: usize = 10_000;
+
+/// A workflow. Only [`Workflow::parse`] makes one, so its names are unique, its needs exist and have no cycle, and
+/// every expression in it can be read.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Workflow {
+    /// Its id.
+    pub id: WorkflowId,
+    /// Its name, for people.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether triggers start it.
+    pub enabled: bool,
+    /// Its parameters.
+    pub inputs: Vec<InputSpec>,
+    /// The secrets that it may name.
+    pub secrets: Vec<SecretName>,
+    /// What its tasks may reach, where they do not say themselves.
+    pub permissions: Permissions,
+    /// Limits of each attempt, where the task has none of its own.
+    pub limits: Limits,
+    /// The most that an execution may take.
+    pub timeout: Option<Duration>,
+    /// Its tasks, in the order of the file.
+    pub tasks: Vec<Task>,
+    /// What an execution gives back.
+    pub outputs: Template,
+}
+
+/// A workflow, and what is doubtful about it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Parsed {
+    /// The workflow.
+    pub workflow: Workflow,
+    /// Warnings only.
+    pub warnings: Diagnostics,
+}
+
+impl Workflow {
+    /// Reads a workflow file: its shape, types, patterns, ids, needs, cycles and expressions. Whether its actions exist is
+    /// asked by [`Workflow::check_actions`].
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn parse(source: &Source) -> Result<Parsed, Diagnostics> {
+        document::parse(source)
+    }
+}
+
+/// One step of a workflow.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// What it runs.
+    pub action: ActionName,
+    /// The tasks that must have ended before it.
+    pub needs: Vec<Need>,
+    /// What the action is given.
+    pub inputs: Template,
+    /// Whether it runs at all.
+    pub when: Option<Expression>,
+    /// What follows from a failed attempt.
+    pub retry: Retry,
+    /// The most that an attempt may take; none: the engine's default.
+    pub timeout: Option<Duration>,
+    /// What it may reach; none: the workflow's.
+    pub permissions: Option<Permissions>,
+    /// Limits of each attempt.
+    pub limits: Option<Limits>,
+    /// What its failure means for the execution.
+    pub on_error: OnError,
+    /// Places in the file.
+    pub places: TaskPlaces,
+}
+
+/// Where parts of a task stand.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TaskPlaces {
+    /// The id.
+    pub id: Span,
+    /// The type.
+    pub action: Span,
+    /// The key `inputs`, or the id where there is none.
+    pub inputs: Span,
+    /// Each entry of `inputs`.
+    pub input: BTreeMap<String, Span>,
+}
+
+/// A task that another one waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Need {
+    /// Its id.
+    pub task: TaskId,
+    /// Its position in the file.
+    pub index: usize,
+    /// Which ends will do.
+    pub on: NeedOn,
+}
+
+/// Which ends of a needed task will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedOn {
+    /// Success only.
+    Success,
+    /// Any end.
+    Always,
+}
+
+/// What a task's failure means for its execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// The execution fails, and tasks that need this one are skipped.
+    Fail,
+    /// The execution goes on, and tasks that need this one run.
+    Continue,
+}
+
+/// How the wait before another attempt grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backoff {
+    /// Not at all.
+    Constant,
+    /// By the first wait each time.
+    Linear,
+    /// Twofold each time.
+    Exponential,
+}
+
+/// What follows from a failed attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts after the first. Default 0.
+    pub max: u32,
+    /// How the wait grows. Default exponential.
+    pub backoff: Backoff,
+    /// The first wait. Default 1 s.
+    pub initial: Duration,
+    /// The longest wait. Default 60 s.
+    pub longest: Duration,
+    /// Whether the wait is drawn from its upper half, so that many do not come back at once. Default true.
+    pub jitter: bool,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            max: 0,
+            backoff: Backoff::Exponential,
+            initial: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+            jitter: true,
+        }
+    }
+}
+
+impl Retry {
+    /// The wait after the failed attempt `attempt` (from 1). `random` is drawn evenly from 0 to 1; it serves the jitter.
+    #[must_use]
+    pub fn delay(&self, attempt: u32, random: f64) -> Duration {
+        let step = attempt.max(1);
+        let wait = match self.backoff {
+            Backoff::Constant => self.initial,
+            Backoff::Linear => self.initial.saturating_mul(step),
+            Backoff::Exponential => self.initial.saturating_mul(2_u32.saturating_pow(step - 1)),
+        };
+        let wait = wait.min(self.longest);
+        if self.jitter { wait.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0) } else { wait }
+    }
+}
+
+/// Limits of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory of the guest, in bytes. Default 64 MiB.
+    pub memory: u64,
+    /// Instructions, roughly; none: not counted. Default none.
+    pub fuel: Option<u64>,
+    /// The output's JSON, in bytes. Default 4 MiB.
+    pub output: u64,
+    /// What is kept of the log, in bytes. Default 10 MiB.
+    pub log_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 64 << 20, fuel: None, output: 4 << 20, log_bytes: 10 << 20 }
+    }
+}
