@@ -1,0 +1,90 @@
+//! The forms that a secret may be printed in.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// Shortest form that is looked for, in bytes. A shorter one would mask half of every log.
+pub(crate) const FORM_BYTES_MIN: usize = 4;
+
+/// Shortest line of a secret of several lines that is looked for by itself, in characters.
+const LINE_CHARS_MIN: usize = 8;
+
+/// Every form of `secret`: itself, its lines, JSON, URL, base64 at each alignment, hex.
+pub(crate) fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
+    let mut found = BTreeSet::new();
+    encodings(secret, &mut found);
+    let trimmed = secret.trim();
+    if trimmed != secret {
+        encodings(trimmed, &mut found);
+    }
+    if secret.contains(['\n', '\r']) {
+        for line in secret.lines().map(str::trim).filter(|line| line.chars().count() >= LINE_CHARS_MIN) {
+            encodings(line, &mut found);
+        }
+    }
+    found.retain(|form| form.len() >= FORM_BYTES_MIN);
+    found
+}
+
+fn encodings(text: &str, found: &mut BTreeSet<Vec<u8>>) {
+    let bytes = text.as_bytes();
+    found.insert(bytes.to_vec());
+    // Serialising a string does not fail; without it there is one form less.
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
+    found.insert(json.as_bytes().to_vec());
+    found.insert(json.replace('/', "\\/").into_bytes());
+    found.insert(ascii_json(json).into_bytes());
+    for lower in [false, true] {
+        found.insert(percent(bytes, lower, false));
+        found.insert(percent(bytes, lower, true));
+    }
+    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+        for lead in 0..3 {
+            found.insert(aligned(engine, bytes, lead));
+        }
+    }
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    found.insert(hex.to_ascii_uppercase().into_bytes());
+    found.insert(hex.into_bytes());
+}
+
+/// JSON text with everything outside ASCII as `\u` escapes.
+fn ascii_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            let mut units = [0_u16; 2];
+            text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// Percent-encoding of all but RFC 3986's unreserved characters; a form's encoding writes a blank as `+`.
+fn percent(bytes: &[u8], lower: bool, form: bool) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len() * 3);
+    for &byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(byte),
+            b' ' if form => text.push(b'+'),
+            _ if lower => text.extend(format!("%{byte:02x}").bytes()),
+            _ => text.extend(format!("%{byte:02X}").bytes()),
+        }
+    }
+    text
+}
+
+/// The characters of base64 that depend on `bytes` alone, where `lead` other bytes stand before them.
+fn aligned(engine: &impl base64::Engine, bytes: &[u8], lead: usize) -> Vec<u8> {
+    let mut padded = vec![0; lead];
+    padded.extend_from_slice(bytes);
+    let text = engine.encode(&padded).into_bytes();
+    let first = (lead * 8).div_ceil(6);
+    let end = padded.len() * 8 / 6;
+    text.get(first..end).unwrap_or_default().to_vec()
+}
