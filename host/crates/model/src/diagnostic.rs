@@ -16,7 +16,10 @@ impl Source {
     /// A text called `name`, usually a path as it was typed.
     #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self {
+            name: name.into(),
+            text: text.into(),
+        }
     }
 
     /// The name.
@@ -58,7 +61,10 @@ impl Span {
     /// The part from `start` to `end`; empty where `end` lies before.
     #[must_use]
     pub fn between(start: usize, end: usize) -> Self {
-        Self { start, len: end.saturating_sub(start) }
+        Self {
+            start,
+            len: end.saturating_sub(start),
+        }
     }
 }
 
@@ -108,7 +114,10 @@ impl Diagnostic {
     /// A warning of the kind `code` at `span`.
     #[must_use]
     pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, span, message)
+        }
     }
 
     /// With words at the caret.
@@ -155,7 +164,10 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     // Three edits in a long name are a slip; in a short one they are another name.
     let far = (given.chars().count() / 3).clamp(1, 3);
     let distance = |name: &str| strsim::damerau_levenshtein(&given, &name.to_lowercase());
-    let near = known.into_iter().map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= far);
+    let near = known
+        .into_iter()
+        .map(|name| (distance(name), name))
+        .filter(|(distance, _)| *distance <= far);
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
@@ -217,16 +229,26 @@ impl Diagnostics {
     /// All of them as text for people: `file:line:column`, the line itself, a caret, and advice.
     #[must_use]
     pub fn render(&self, source: &Source, style: RenderStyle) -> String {
-        let theme = if style.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(40)).with_links(false);
+        let theme = if style.color {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(style.width.max(40))
+            .with_links(false);
         let named = Arc::new(NamedSource::new(source.name(), source.text().to_owned()));
         let mut text = String::new();
         for diagnostic in self.iter() {
-            let report = Report { diagnostic, source: Arc::clone(&named) };
+            let report = Report {
+                diagnostic,
+                source: Arc::clone(&named),
+            };
             // Writing to a string does not fail; a report that miette cannot draw still has its message.
             if handler.render_report(&mut text, &report).is_err() {
                 let (line, column) = source.line_column(diagnostic.span.start);
-                text.push_str(&format!("{}:{line}:{column}: {}\n", source.name(), diagnostic.message));
+                let place = format!("{}:{line}:{column}: ", source.name());
+                text.extend([place.as_str(), diagnostic.message.as_str(), "\n"]);
             }
         }
         text
@@ -281,7 +303,10 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.diagnostic
+            .help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {

@@ -13,9 +13,9 @@ use crate::scope::Scope;
 use crate::yaml::{Node, NodeKind};
 
 /// Instructions that one expression may take. It stops a template that would run for ever.
-pub const FUEL_MAX: u64 = 1_000_000;
+const FUEL_MAX: u64 = 1_000_000;
 /// Text that one template may give, in bytes: 4 MiB, as much as a task's output.
-pub const TEXT_BYTES_MAX: usize = 4 << 20;
+const TEXT_BYTES_MAX: usize = 4 << 20;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -59,17 +59,29 @@ impl Expression {
             && let Ok(expression) = environment().compile_expression(inner)
         {
             let names = names_of(inner, expression.undeclared_variables(true));
-            return Some(Ok(Self { source: inner.into(), whole: true, names, span }));
+            return Some(Ok(Self {
+                source: inner.into(),
+                whole: true,
+                names,
+                span,
+            }));
         }
         match environment().template_from_str(text) {
             Ok(template) => {
                 let names = names_of(text, template.undeclared_variables(true));
-                Some(Ok(Self { source: text.into(), whole: false, names, span }))
+                Some(Ok(Self {
+                    source: text.into(),
+                    whole: false,
+                    names,
+                    span,
+                }))
             }
             Err(error) => {
                 let detail = error.detail().unwrap_or("it cannot be read").to_owned();
                 let message = format!("the expression is wrong: {detail}");
-                Some(Err(Diagnostic::error("expression_syntax", span, message).label("in this expression")))
+                Some(Err(
+                    Diagnostic::error("expression_syntax", span, message).label("in this expression")
+                ))
             }
         }
     }
@@ -201,8 +213,10 @@ impl Write for Limited {
 /// The dotted names of an expression. `tasks['my-id']` counts as `tasks.my-id`; what cannot be told stays as its root.
 fn names_of(text: &str, undeclared: std::collections::HashSet<String>) -> Arc<[String]> {
     let globals: BTreeSet<&str> = ENVIRONMENT.globals().map(|(name, _)| name).collect();
-    let mut names: BTreeSet<String> =
-        undeclared.into_iter().filter(|name| !globals.contains(name.split('.').next().unwrap_or(name))).collect();
+    let mut names: BTreeSet<String> = undeclared
+        .into_iter()
+        .filter(|name| !globals.contains(name.split('.').next().unwrap_or(name)))
+        .collect();
     for root in ["tasks", "secrets", "inputs"] {
         if names.contains(root)
             && let Some(subscripts) = constant_subscripts(text, root)
@@ -221,7 +235,10 @@ fn constant_subscripts(text: &str, root: &str) -> Option<Vec<String>> {
         regex::Regex::new(pattern).expect("the pattern is a literal")
     });
     let mut names = Vec::new();
-    for found in USE.captures_iter(text).filter(|found| found.get(1).is_some_and(|name| name.as_str() == root)) {
+    for found in USE
+        .captures_iter(text)
+        .filter(|found| found.get(1).is_some_and(|name| name.as_str() == root))
+    {
         let quoted = found.get(3).or_else(|| found.get(4));
         match (quoted, found.get(2).map(|rest| rest.as_str())) {
             (Some(name), _) => names.push(name.as_str().to_owned()),
@@ -243,13 +260,16 @@ pub struct Template {
 enum TemplateNode {
     Literal(Value),
     Expression(Expression, Arc<str>),
-    Sequence(Vec<TemplateNode>),
-    Mapping(Vec<(String, TemplateNode)>),
+    Sequence(Vec<Self>),
+    Mapping(Vec<(String, Self)>),
 }
 
 impl Default for Template {
     fn default() -> Self {
-        Self { root: TemplateNode::Mapping(Vec::new()), secrets: Vec::new() }
+        Self {
+            root: TemplateNode::Mapping(Vec::new()),
+            secrets: Vec::new(),
+        }
     }
 }
 
@@ -257,7 +277,10 @@ impl Template {
     /// Reads the strings of a tree.
     pub(crate) fn parse(node: &Node, errors: &mut Diagnostics) -> Self {
         let root = TemplateNode::parse(node, errors);
-        let mut template = Self { root, secrets: Vec::new() };
+        let mut template = Self {
+            root,
+            secrets: Vec::new(),
+        };
         let mut secrets: Vec<SecretName> = template
             .expressions()
             .iter()
@@ -301,9 +324,10 @@ impl Template {
     /// The entries of a mapping, each as its literal value where no expression is in it.
     pub(crate) fn literals(&self) -> Vec<(&str, Option<Value>)> {
         match &self.root {
-            TemplateNode::Mapping(entries) => {
-                entries.iter().map(|(key, value)| (key.as_str(), value.literal())).collect()
-            }
+            TemplateNode::Mapping(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.literal()))
+                .collect(),
             TemplateNode::Literal(_) | TemplateNode::Expression(..) | TemplateNode::Sequence(_) => Vec::new(),
         }
     }
@@ -322,7 +346,10 @@ impl TemplateNode {
             },
             NodeKind::Sequence(items) => Self::Sequence(items.iter().map(|item| Self::parse(item, errors)).collect()),
             NodeKind::Mapping(entries) => Self::Mapping(
-                entries.iter().map(|(key, value)| (key.text.clone(), Self::parse(value, errors))).collect(),
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.text.clone(), Self::parse(value, errors)))
+                    .collect(),
             ),
             NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) => Self::Literal(node.to_json()),
         }
@@ -332,9 +359,13 @@ impl TemplateNode {
         Ok(match self {
             Self::Literal(value) => value.clone(),
             Self::Expression(expression, _) => expression.evaluate(scope)?,
-            Self::Sequence(items) => Value::Array(items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>()?),
+            Self::Sequence(items) => {
+                Value::Array(items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>()?)
+            }
             Self::Mapping(entries) => {
-                let entries = entries.iter().map(|(key, value)| Ok((key.clone(), value.render(scope)?)));
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), value.render(scope)?)));
                 Value::Object(entries.collect::<Result<Map<_, _>, RenderError>>()?)
             }
         })
@@ -345,9 +376,12 @@ impl TemplateNode {
             Self::Literal(value) => value.clone(),
             Self::Expression(_, text) => Value::String((**text).to_owned()),
             Self::Sequence(items) => Value::Array(items.iter().map(Self::source).collect()),
-            Self::Mapping(entries) => {
-                Value::Object(entries.iter().map(|(key, value)| (key.clone(), value.source())).collect())
-            }
+            Self::Mapping(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.source()))
+                    .collect(),
+            ),
         }
     }
 

@@ -24,17 +24,24 @@ fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() <= NAME_BYTES_MAX
         && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 fn is_segment(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn is_secret_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() <= NAME_BYTES_MAX
-        && bytes.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        && bytes
+            .first()
+            .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
@@ -188,7 +195,10 @@ impl FromStr for ActionName {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let parsed = text.rsplit_once('.').and_then(|(plugin, action)| {
             let plugin = plugin.parse().ok()?;
-            is_segment(action).then(|| Self { plugin, action: action.into() })
+            is_segment(action).then(|| Self {
+                plugin,
+                action: action.into(),
+            })
         });
         parsed.ok_or_else(|| IdError {
             text: text.to_owned(),
@@ -228,12 +238,17 @@ impl FromStr for ExecutionId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError { text: text.to_owned(), expected: "an execution id: `exec-` and 26 letters or digits" };
+        let error = || IdError {
+            text: text.to_owned(),
+            expected: "an execution id: `exec-` and 26 letters or digits",
+        };
         let ulid = text.strip_prefix(Self::PREFIX).ok_or_else(error)?;
         if ulid.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(error());
         }
-        Ulid::from_string(&ulid.to_ascii_uppercase()).map(Self).map_err(|_| error())
+        Ulid::from_string(&ulid.to_ascii_uppercase())
+            .map(Self)
+            .map_err(|_| error())
     }
 }
 
@@ -279,7 +294,10 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, IdError> {
         blake3::Hash::from_hex(text)
             .map(|hash| Self(*hash.as_bytes()))
-            .map_err(|_| IdError { text: text.to_owned(), expected: "a digest: 64 hex digits" })
+            .map_err(|_| IdError {
+                text: text.to_owned(),
+                expected: "a digest: 64 hex digits",
+            })
     }
 }
 
@@ -319,7 +337,15 @@ mod tests {
     fn action_names_split_at_plugin_and_action() {
         let name: ActionName = "core/http.get".parse().expect("a good name");
         assert_eq!((name.plugin().as_str(), name.action()), ("core/http", "get"));
-        for bad in ["http.get", "core/http", "Core/http.get", "core/http.", "core/.get", "a/b/c.d", "core/http.get.x"] {
+        for bad in [
+            "http.get",
+            "core/http",
+            "Core/http.get",
+            "core/http.",
+            "core/.get",
+            "a/b/c.d",
+            "core/http.get.x",
+        ] {
             assert!(bad.parse::<ActionName>().is_err(), "{bad:?} was taken");
         }
     }

@@ -67,7 +67,13 @@ impl NetworkPattern {
     pub fn parse(text: &str, private: bool) -> Result<Self, PatternError> {
         let wrong = |why: String| Err(PatternError(why));
         if text.contains("://") {
-            let host = text.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
+            let host = text
+                .split("://")
+                .nth(1)
+                .unwrap_or_default()
+                .split('/')
+                .next()
+                .unwrap_or_default();
             return wrong(format!("a host is expected, not a URL: write `{host}`"));
         }
         let (host, port) = split_port(text)?;
@@ -86,7 +92,12 @@ impl NetworkPattern {
             check_name(&host)?;
             HostPattern::Name(host)
         };
-        Ok(Self { host, port, private, text: text.to_owned() })
+        Ok(Self {
+            host,
+            port,
+            private,
+            text: text.to_owned(),
+        })
     }
 
     /// The pattern as it was written.
@@ -117,14 +128,14 @@ impl NetworkPattern {
         match &self.host {
             HostPattern::Any => true,
             HostPattern::Name(name) => *name == host,
-            HostPattern::Below(domain) => {
-                host.strip_suffix(domain.as_str()).and_then(|left| left.strip_suffix('.')).is_some_and(|left| {
-                    !left.is_empty() && !left.starts_with('.')
-                })
-            }
+            HostPattern::Below(domain) => host
+                .strip_suffix(domain.as_str())
+                .and_then(|left| left.strip_suffix('.'))
+                .is_some_and(|left| !left.is_empty() && !left.starts_with('.')),
             HostPattern::Range(range) => {
                 let bare = host.trim_start_matches('[').trim_end_matches(']');
-                bare.parse::<IpAddr>().is_ok_and(|address| range.contains(&address.to_canonical()))
+                bare.parse::<IpAddr>()
+                    .is_ok_and(|address| range.contains(&address.to_canonical()))
             }
         }
     }
@@ -167,7 +178,9 @@ fn split_port(text: &str) -> Result<(&str, Option<Port>), PatternError> {
     if after_bracket == 0 && (text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok()) {
         return Ok((text, None));
     }
-    let Some(colon) = tail.rfind(':') else { return Ok((text, None)) };
+    let Some(colon) = tail.rfind(':') else {
+        return Ok((text, None));
+    };
     let (host, port) = text.split_at(after_bracket + colon);
     let port = port.trim_start_matches(':');
     if port == "*" {
@@ -175,7 +188,9 @@ fn split_port(text: &str) -> Result<(&str, Option<Port>), PatternError> {
     }
     match port.parse::<u16>() {
         Ok(number) if number > 0 => Ok((host, Some(Port::Number(number)))),
-        Ok(_) | Err(_) => Err(PatternError(format!("`{port}` is no port: expected a number from 1 to 65535, or `*`"))),
+        Ok(_) | Err(_) => Err(PatternError(format!(
+            "`{port}` is no port: expected a number from 1 to 65535, or `*`"
+        ))),
     }
 }
 
@@ -183,13 +198,17 @@ fn check_name(name: &str) -> Result<(), PatternError> {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     if !name.is_empty() && name.len() <= 253 && name.trim_end_matches('.').split('.').all(label) {
         return Ok(());
     }
     if name.contains('*') {
-        return Err(PatternError("`*` stands for whole labels at the left only, as in `*.example.org`".to_owned()));
+        return Err(PatternError(
+            "`*` stands for whole labels at the left only, as in `*.example.org`".to_owned(),
+        ));
     }
     Err(PatternError(format!("`{name}` is no host name, address or range")))
 }
@@ -211,7 +230,11 @@ mod tests {
     #[track_caller]
     fn check(pattern: &str, host: &str, port: u16, expected: bool) {
         let pattern = NetworkPattern::parse(pattern, false).expect("a good pattern");
-        assert_eq!(pattern.matches(host, port, 443), expected, "{pattern:?} against {host}:{port}");
+        assert_eq!(
+            pattern.matches(host, port, 443),
+            expected,
+            "{pattern:?} against {host}:{port}"
+        );
     }
 
     #[test]
@@ -249,7 +272,15 @@ mod tests {
 
     #[test]
     fn wrong_patterns_say_why() {
-        for bad in ["https://a.example/x", "a.example:0", "a.example:http", "", "a..b", "a.*.example", "a b"] {
+        for bad in [
+            "https://a.example/x",
+            "a.example:0",
+            "a.example:http",
+            "",
+            "a..b",
+            "a.*.example",
+            "a b",
+        ] {
             assert!(NetworkPattern::parse(bad, false).is_err(), "{bad:?} was taken");
         }
     }

@@ -25,10 +25,16 @@ impl<'n> Fields<'n> {
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
             let error = Diagnostic::error("unknown_key", key.span, format!("{what} has no key `{}`", key.text));
-            let error = error.label("unknown key").help(format!("known here: {}", known.join(", ")));
+            let error = error
+                .label("unknown key")
+                .help(format!("known here: {}", known.join(", ")));
             errors.push(error.did_you_mean(&key.text, known.iter().copied()));
         }
-        Some(Self { what, span: node.span, entries })
+        Some(Self {
+            what,
+            span: node.span,
+            entries,
+        })
     }
 
     /// The value of `key`, if it stands there.
@@ -40,13 +46,22 @@ impl<'n> Fields<'n> {
     /// The entry of `key`, if it stands there.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<(&'n Key, &'n Node)> {
-        self.entries.iter().find(|(found, _)| found.text == key).map(|(key, node)| (key, node))
+        self.entries
+            .iter()
+            .find(|(found, _)| found.text == key)
+            .map(|(key, node)| (key, node))
     }
 
     /// The place of the mapping's beginning: where a missing key is shown.
     #[must_use]
     pub fn head(&self) -> Span {
-        self.entries.first().map_or(Span { len: self.span.len.min(1), ..self.span }, |(key, _)| key.span)
+        self.entries.first().map_or(
+            Span {
+                len: self.span.len.min(1),
+                ..self.span
+            },
+            |(key, _)| key.span,
+        )
     }
 
     /// The value of `key`, or an error that it is missing.
@@ -54,7 +69,8 @@ impl<'n> Fields<'n> {
         let found = self.get(key);
         if found.is_none() {
             let message = format!("{} needs the key `{key}`", self.what);
-            errors.push(Diagnostic::error("missing_key", self.head(), message).label(format!("`{key}` is missing here")));
+            errors
+                .push(Diagnostic::error("missing_key", self.head(), message).label(format!("`{key}` is missing here")));
         }
         found
     }
@@ -106,7 +122,11 @@ impl<'n> Fields<'n> {
         if found.is_none() {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
             let error = Diagnostic::error("invalid_value", node.span, format!("`{key}` cannot be `{text}`"));
-            errors.push(error.label(format!("expected {}", one_of(&names))).did_you_mean(text, names));
+            errors.push(
+                error
+                    .label(format!("expected {}", one_of(&names)))
+                    .did_you_mean(text, names),
+            );
         }
         found
     }
@@ -167,7 +187,10 @@ fn out_of_range(node: &Node, what: &str, number: &Number, range: &str) -> Diagno
 /// A collection's place is long; its beginning is enough for a caret.
 fn first_line(node: &Node) -> Span {
     match node.kind {
-        NodeKind::Sequence(_) | NodeKind::Mapping(_) => Span { len: node.span.len.min(1), ..node.span },
+        NodeKind::Sequence(_) | NodeKind::Mapping(_) => Span {
+            len: node.span.len.min(1),
+            ..node.span
+        },
         NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) | NodeKind::String(_) => node.span,
     }
 }

@@ -46,11 +46,16 @@ struct Lazy {
 
 impl Lazy {
     fn new(json: Arc<Value>) -> Self {
-        Self { json, converted: OnceLock::new() }
+        Self {
+            json,
+            converted: OnceLock::new(),
+        }
     }
 
     fn value(&self) -> TemplateValue {
-        self.converted.get_or_init(|| TemplateValue::from(Serde(&*self.json))).clone()
+        self.converted
+            .get_or_init(|| TemplateValue::from(Serde(&*self.json)))
+            .clone()
     }
 }
 
@@ -74,14 +79,19 @@ impl Scope {
 
     /// Makes the values of secrets known.
     pub fn set_secrets(&self, secrets: impl IntoIterator<Item = (SecretName, String)>) {
-        let secrets: BTreeMap<String, String> =
-            secrets.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect();
+        let secrets: BTreeMap<String, String> = secrets
+            .into_iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value))
+            .collect();
         *self.root.secrets.write().unwrap_or_else(PoisonError::into_inner) = TemplateValue::from(Serde(secrets));
     }
 
     /// Makes the end of a task known. A task without an output has `null`.
     pub fn set_task(&self, id: &TaskId, state: TaskState, output: Option<Arc<Value>>) {
-        let task = Task { state, output: Lazy::new(output.unwrap_or_default()) };
+        let task = Task {
+            state,
+            output: Lazy::new(output.unwrap_or_default()),
+        };
         let mut ended = self.root.tasks.0.write().unwrap_or_else(PoisonError::into_inner);
         ended.insert(id.clone(), Arc::new(task));
     }
@@ -114,8 +124,16 @@ impl Scope {
                 let mut known: Vec<String> = value.try_iter().ok()?.map(|key| key.to_string()).collect();
                 known.sort();
                 known.truncate(20);
-                let place = if walked.is_empty() { String::new() } else { format!(" in `{walked}`") };
-                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                let place = if walked.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in `{walked}`")
+                };
+                let known = if known.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    known.join(", ")
+                };
                 return Some(format!("`{part}` is not known{place}; known: {known}"));
             };
             value = next;

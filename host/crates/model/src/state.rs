@@ -177,7 +177,10 @@ pub trait State: Copy + Eq + fmt::Display + 'static {
         if self.next().contains(&to) {
             Ok(Transition { from: self, to, reason })
         } else {
-            Err(IllegalTransition { from: self.to_string(), to: to.to_string() })
+            Err(IllegalTransition {
+                from: self.to_string(),
+                to: to.to_string(),
+            })
         }
     }
 }

@@ -57,12 +57,18 @@ mod tests {
 
     #[test]
     fn timestamps_print_as_iso_with_milliseconds() {
-        assert_eq!(Timestamp::from_millis(1_795_425_436_123).to_string(), "2026-11-23T09:17:16.123Z");
+        assert_eq!(
+            Timestamp::from_millis(1_795_425_436_123).to_string(),
+            "2026-11-23T09:17:16.123Z"
+        );
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]
     fn a_clock_that_went_back_gives_zero() {
-        assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
+        assert_eq!(
+            Timestamp::from_millis(5).since(Timestamp::from_millis(9)),
+            Duration::ZERO
+        );
     }
 }

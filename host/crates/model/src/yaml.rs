@@ -91,10 +91,16 @@ impl Node {
 pub fn parse(source: &Source) -> Result<Node, Diagnostics> {
     let text = source.text();
     if text.len() > FILE_BYTES_MAX {
-        let message = format!("the file has {} bytes; {FILE_BYTES_MAX} (1 MiB) is the most", text.len());
+        let message = format!(
+            "the file has {} bytes; {FILE_BYTES_MAX} (1 MiB) is the most",
+            text.len()
+        );
         return Err(std::iter::once(Diagnostic::error("file_too_large", Span::default(), message)).collect());
     }
-    let mut builder = Builder { text, ..Builder::default() };
+    let mut builder = Builder {
+        text,
+        ..Builder::default()
+    };
     let mut parser = Parser::new_from_str(text);
     let mut ended_at = 0;
     while let Some(event) = parser.next_event() {
@@ -107,7 +113,9 @@ pub fn parse(source: &Source) -> Result<Node, Diagnostics> {
             }
             Err(error) => {
                 let at = builder.byte_of(error.marker().byte_offset(), error.marker().index());
-                builder.errors.push(Diagnostic::error("syntax", at_char(text, at), error.info()));
+                builder
+                    .errors
+                    .push(Diagnostic::error("syntax", at_char(text, at), error.info()));
                 break;
             }
         }
@@ -125,14 +133,28 @@ pub fn parse(source: &Source) -> Result<Node, Diagnostics> {
 /// The one character at `offset`, or nothing at the end.
 fn at_char(text: &str, offset: usize) -> Span {
     let start = offset.min(text.len());
-    let len = text.get(start..).and_then(|rest| rest.chars().next()).filter(|c| *c != '\n').map_or(0, char::len_utf8);
+    let len = text
+        .get(start..)
+        .and_then(|rest| rest.chars().next())
+        .filter(|c| *c != '\n')
+        .map_or(0, char::len_utf8);
     Span { start, len }
 }
 
 /// A collection that is not closed yet.
 enum Open {
-    Sequence { items: Vec<Node>, start: usize, anchor: usize },
-    Mapping { entries: Vec<(Key, Node)>, keys: HashMap<String, Span>, key: Option<Key>, start: usize, anchor: usize },
+    Sequence {
+        items: Vec<Node>,
+        start: usize,
+        anchor: usize,
+    },
+    Mapping {
+        entries: Vec<(Key, Node)>,
+        keys: HashMap<String, Span>,
+        key: Option<Key>,
+        start: usize,
+        anchor: usize,
+    },
 }
 
 #[derive(Default)]
@@ -148,7 +170,12 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn byte_of(&self, bytes: Option<usize>, chars: usize) -> usize {
-        bytes.unwrap_or_else(|| self.text.char_indices().nth(chars).map_or(self.text.len(), |(at, _)| at))
+        bytes.unwrap_or_else(|| {
+            self.text
+                .char_indices()
+                .nth(chars)
+                .map_or(self.text.len(), |(at, _)| at)
+        })
     }
 
     fn byte(&self, span: &YamlSpan) -> usize {
@@ -166,7 +193,8 @@ impl Builder<'_> {
                 self.documents += 1;
                 if self.documents > 1 {
                     let message = "the file holds more than one document";
-                    self.errors.push(Diagnostic::error("several_documents", span, message).label("the second starts here"));
+                    self.errors
+                        .push(Diagnostic::error("several_documents", span, message).label("the second starts here"));
                     return std::ops::ControlFlow::Break(());
                 }
             }
@@ -176,7 +204,11 @@ impl Builder<'_> {
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.check_tag(tag, "seq", span);
-                self.open.push(Open::Sequence { items: Vec::new(), start: span.start, anchor });
+                self.open.push(Open::Sequence {
+                    items: Vec::new(),
+                    start: span.start,
+                    anchor,
+                });
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.check_tag(tag, "map", span);
@@ -194,12 +226,20 @@ impl Builder<'_> {
         }
         if self.open.len() > DEPTH_MAX {
             let message = format!("the nesting is deeper than {DEPTH_MAX}");
-            self.errors.push(Diagnostic::error("too_deep", Span { start: span.start, len: span.len.min(1) }, message));
+            self.errors.push(Diagnostic::error(
+                "too_deep",
+                Span {
+                    start: span.start,
+                    len: span.len.min(1),
+                },
+                message,
+            ));
             return std::ops::ControlFlow::Break(());
         }
         if self.alias_bytes > ALIAS_BYTES_MAX {
             let message = format!("the aliases expand to more than {ALIAS_BYTES_MAX} bytes (1 MiB)");
-            self.errors.push(Diagnostic::error("alias_expansion", span, message).label("this alias is one too many"));
+            self.errors
+                .push(Diagnostic::error("alias_expansion", span, message).label("this alias is one too many"));
             return std::ops::ControlFlow::Break(());
         }
         std::ops::ControlFlow::Continue(())
@@ -207,7 +247,14 @@ impl Builder<'_> {
 
     fn check_tag(&mut self, tag: Option<Cow<'_, Tag>>, expected: &str, span: Span) {
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema_tag(expected)) {
-            let error = Diagnostic::error("unknown_tag", Span { start: span.start, len: 1 }, "this tag is not known here");
+            let error = Diagnostic::error(
+                "unknown_tag",
+                Span {
+                    start: span.start,
+                    len: 1,
+                },
+                "this tag is not known here",
+            );
             self.errors.push(error.help("write the value without a tag"));
         }
     }
@@ -221,7 +268,11 @@ impl Builder<'_> {
                 self.errors.push(error.help("write the value without a tag"));
             }
         }
-        if style == ScalarStyle::Plain { plain(text) } else { NodeKind::String(text.to_owned()) }
+        if style == ScalarStyle::Plain {
+            plain(text)
+        } else {
+            NodeKind::String(text.to_owned())
+        }
     }
 
     fn alias(&mut self, id: usize, span: Span) {
@@ -233,15 +284,27 @@ impl Builder<'_> {
                 self.add(node, 0);
             }
         } else {
-            self.errors.push(Diagnostic::error("unknown_alias", span, "no anchor of this name is complete at this place"));
-            self.add(Node { kind: NodeKind::Null, span }, 0);
+            self.errors.push(Diagnostic::error(
+                "unknown_alias",
+                span,
+                "no anchor of this name is complete at this place",
+            ));
+            self.add(
+                Node {
+                    kind: NodeKind::Null,
+                    span,
+                },
+                0,
+            );
         }
     }
 
     fn close(&mut self, end: Span) {
         let (kind, start, anchor) = match self.open.pop() {
             Some(Open::Sequence { items, start, anchor }) => (NodeKind::Sequence(items), start, anchor),
-            Some(Open::Mapping { entries, start, anchor, .. }) => (NodeKind::Mapping(entries), start, anchor),
+            Some(Open::Mapping {
+                entries, start, anchor, ..
+            }) => (NodeKind::Mapping(entries), start, anchor),
             None => return,
         };
         let span = Span::between(start, self.trimmed(start, end.start + end.len));
@@ -272,7 +335,8 @@ impl Builder<'_> {
                         self.errors.push(error);
                     }
                     if let Some(first) = keys.insert(text.clone(), node.span) {
-                        let error = Diagnostic::error("duplicate_key", node.span, format!("the key `{text}` stands twice"));
+                        let error =
+                            Diagnostic::error("duplicate_key", node.span, format!("the key `{text}` stands twice"));
                         self.errors.push(error.label("again here").related(first, "first here"));
                     }
                     *key = Some(Key { text, span: node.span });
@@ -301,7 +365,12 @@ fn size_of(node: &Node) -> usize {
         NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) => 8,
         NodeKind::String(text) => text.len().max(8),
         NodeKind::Sequence(items) => 8 + items.iter().map(size_of).sum::<usize>(),
-        NodeKind::Mapping(entries) => 8 + entries.iter().map(|(key, value)| key.text.len() + size_of(value)).sum::<usize>(),
+        NodeKind::Mapping(entries) => {
+            8 + entries
+                .iter()
+                .map(|(key, value)| key.text.len() + size_of(value))
+                .sum::<usize>()
+        }
     }
 }
 
@@ -334,7 +403,13 @@ fn number(text: &str) -> Option<Number> {
     if let Ok(value) = plain.parse::<u64>() {
         return Some(value.into());
     }
-    let float = plain.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
+    let float = plain
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
     let has_digit = plain.bytes().any(|byte| byte.is_ascii_digit());
-    plain.parse::<f64>().ok().filter(|value| float && has_digit && value.is_finite()).and_then(Number::from_f64)
+    plain
+        .parse::<f64>()
+        .ok()
+        .filter(|value| float && has_digit && value.is_finite())
+        .and_then(Number::from_f64)
 }

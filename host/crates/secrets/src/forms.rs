@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// Shortest form that is looked for, in bytes. A shorter one would mask half of every log.
@@ -20,7 +19,11 @@ pub(crate) fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
         encodings(trimmed, &mut found);
     }
     if secret.contains(['\n', '\r']) {
-        for line in secret.lines().map(str::trim).filter(|line| line.chars().count() >= LINE_CHARS_MIN) {
+        for line in secret
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.chars().count() >= LINE_CHARS_MIN)
+        {
             encodings(line, &mut found);
         }
     }

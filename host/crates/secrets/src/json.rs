@@ -20,7 +20,9 @@ impl MaskedJson {
     /// An object of keys of our own source and masked texts.
     #[must_use]
     pub fn object<const N: usize>(entries: [(&'static str, Masked); N]) -> Self {
-        let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value.into_string())));
+        let entries = entries
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Value::String(value.into_string())));
         Self(Value::Object(entries.collect()))
     }
 
@@ -50,7 +52,11 @@ impl Masker {
             Value::Bool(_) | Value::Number(_) => {
                 let text = value.to_string();
                 let masked = self.mask(&text);
-                if masked.as_str() == text { value.clone() } else { Value::String(masked.into_string()) }
+                if masked.as_str() == text {
+                    value.clone()
+                } else {
+                    Value::String(masked.into_string())
+                }
             }
             Value::String(text) => Value::String(self.mask(text).into_string()),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.masked_value(item)).collect()),
@@ -72,9 +78,8 @@ mod tests {
 
     #[test]
     fn keys_strings_and_numbers_are_masked() {
-        let secrets = [("A", "12345"), ("B", "hidden-word")].map(|(name, value)| {
-            (name.parse().expect("a good name"), SecretValue::new(value.to_owned()))
-        });
+        let secrets = [("A", "12345"), ("B", "hidden-word")]
+            .map(|(name, value)| (name.parse().expect("a good name"), SecretValue::new(value.to_owned())));
         let masker = Masker::new(&secrets.into_iter().collect());
         let masked = masker.mask_json(&json!({ "hidden-word": [12345, 6, true, "a hidden-word"] }));
         assert_eq!(masked.value(), &json!({ "***": ["***", 6, true, "a ***"] }));

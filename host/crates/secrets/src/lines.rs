@@ -24,7 +24,11 @@ impl LogStream {
     /// A stream that is masked by `masker`.
     #[must_use]
     pub fn new(masker: &Masker) -> Self {
-        Self { mask: Some(masker.stream()), line: Vec::new(), after_return: false }
+        Self {
+            mask: Some(masker.stream()),
+            line: Vec::new(),
+            after_return: false,
+        }
     }
 
     /// Takes the next piece, and gives the lines that it completes.
@@ -99,7 +103,9 @@ fn text(line: Vec<u8>) -> Masked {
 fn cut_between_characters(bytes: &[u8]) -> usize {
     let tail = bytes.iter().rev().take(4).position(|byte| byte & 0xC0 != 0x80);
     match tail.and_then(|back| Some((back, bytes.get(bytes.len() - 1 - back)?))) {
-        Some((back, lead)) if (*lead >= 0xF0 && back < 3) || (*lead >= 0xE0 && back < 2) || (*lead >= 0xC0 && back < 1) => {
+        Some((back, lead))
+            if (*lead >= 0xF0 && back < 3) || (*lead >= 0xE0 && back < 2) || (*lead >= 0xC0 && back < 1) =>
+        {
             bytes.len() - 1 - back
         }
         Some(_) | None => bytes.len(),

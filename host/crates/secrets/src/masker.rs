@@ -39,7 +39,10 @@ impl Masker {
         let longest = patterns.iter().map(Vec::len).max().unwrap_or_default();
         // Overlapping matches are asked for, so that two secrets that share bytes are masked as one run.
         let search = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns);
-        let automaton = search.ok().filter(|_| longest > 0).map(|search| Arc::new(Automaton { search, longest }));
+        let automaton = search
+            .ok()
+            .filter(|_| longest > 0)
+            .map(|search| Arc::new(Automaton { search, longest }));
         Self { automaton }
     }
 
@@ -65,7 +68,12 @@ impl Masker {
     /// A stream that is masked as it comes.
     #[must_use]
     pub fn stream(&self) -> MaskStream {
-        MaskStream { automaton: self.automaton.clone(), held: Vec::new(), covered: 0, in_run: false }
+        MaskStream {
+            automaton: self.automaton.clone(),
+            held: Vec::new(),
+            covered: 0,
+            in_run: false,
+        }
     }
 }
 
@@ -178,8 +186,16 @@ mod tests {
         check(&[secret], &json, "\"***\"");
         check(&[secret], "x=pa%22ss%20w%C3%B6rd%2F1;", "x=***;");
         check(&[secret], "x=pa%22ss+w%c3%b6rd%2f1;", "x=***;");
-        check(&["secret-value"], "7365637265742d76616c7565 7365637265742D76616C7565", "*** ***");
-        check(&["line one is long\nshort\nline two is long"], "line two is long, short", "***, short");
+        check(
+            &["secret-value"],
+            "7365637265742d76616c7565 7365637265742D76616C7565",
+            "*** ***",
+        );
+        check(
+            &["line one is long\nshort\nline two is long"],
+            "line two is long, short",
+            "***, short",
+        );
     }
 
     #[test]
@@ -202,7 +218,11 @@ mod tests {
     #[test]
     fn without_secrets_nothing_changes() {
         check(&[], "abc", "abc");
-        check(&["abc"], "abc is too short to be looked for", "abc is too short to be looked for");
+        check(
+            &["abc"],
+            "abc is too short to be looked for",
+            "abc is too short to be looked for",
+        );
     }
 
     proptest! {

@@ -1,7 +1,6 @@
 //! Where the values of secrets come from: the environment, and a file that only its owner may read.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use autokestra_model::yaml::{self, NodeKind};
@@ -58,10 +57,16 @@ pub enum SecretsError {
 }
 
 fn list(names: &[SecretName]) -> String {
-    let mut text = if names.len() == 1 { "the secret " } else { "the secrets " }.to_owned();
+    let mut text = if names.len() == 1 {
+        "the secret "
+    } else {
+        "the secrets "
+    }
+    .to_owned();
     for (index, name) in names.iter().enumerate() {
-        // Writing to a string does not fail.
-        drop(write!(text, "{}`{name}`", if index > 0 { ", " } else { "" }));
+        text.push_str(if index > 0 { ", `" } else { "`" });
+        text.push_str(name.as_str());
+        text.push('`');
     }
     text
 }
@@ -94,25 +99,41 @@ pub fn load(
     if missing.is_empty() {
         Ok(found.into_iter().collect())
     } else {
-        Err(SecretsError::Missing { names: missing, file: file.map(Path::to_path_buf) })
+        Err(SecretsError::Missing {
+            names: missing,
+            file: file.map(Path::to_path_buf),
+        })
     }
 }
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, SecretValue>, SecretsError> {
-    let unreadable = |source| SecretsError::Unreadable { path: path.to_path_buf(), source };
+    let unreadable = |source| SecretsError::Unreadable {
+        path: path.to_path_buf(),
+        source,
+    };
     check_mode(path)?;
-    let source = Source::new(path.display().to_string(), std::fs::read_to_string(path).map_err(unreadable)?);
+    let source = Source::new(
+        path.display().to_string(),
+        std::fs::read_to_string(path).map_err(unreadable)?,
+    );
     let root = yaml::parse(&source).map_err(|errors| {
         // The lines of this file hold secrets, so only places and messages are shown.
         let text = errors.iter().map(|error| {
             let (line, column) = source.line_column(error.span.start);
-            format!("{}:{line}:{column}: it is no YAML mapping of names to values", source.name())
+            format!(
+                "{}:{line}:{column}: it is no YAML mapping of names to values",
+                source.name()
+            )
         });
-        SecretsError::Malformed { text: text.collect::<Vec<_>>().join("\n") }
+        SecretsError::Malformed {
+            text: text.collect::<Vec<_>>().join("\n"),
+        }
     })?;
     let malformed = |start: usize, what: &str| {
         let (line, column) = source.line_column(start);
-        SecretsError::Malformed { text: format!("{}:{line}:{column}: {what}", source.name()) }
+        SecretsError::Malformed {
+            text: format!("{}:{line}:{column}: {what}", source.name()),
+        }
     };
     let NodeKind::Mapping(entries) = &root.kind else {
         return Err(malformed(root.span.start, "a mapping of names to values is expected"));
@@ -122,7 +143,10 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, SecretValue>, SecretsError>
         let value = match &node.kind {
             NodeKind::String(text) => text.clone(),
             NodeKind::Number(_) | NodeKind::Bool(_) => {
-                return Err(malformed(node.span.start, "a secret's value must be a string: put it in quotes"));
+                return Err(malformed(
+                    node.span.start,
+                    "a secret's value must be a string: put it in quotes",
+                ));
             }
             NodeKind::Null | NodeKind::Sequence(_) | NodeKind::Mapping(_) => {
                 return Err(malformed(node.span.start, "a secret's value must be a string"));
@@ -137,9 +161,19 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, SecretValue>, SecretsError>
 fn check_mode(path: &Path) -> Result<(), SecretsError> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = std::fs::metadata(path);
-    let metadata = metadata.map_err(|source| SecretsError::Unreadable { path: path.to_path_buf(), source })?;
+    let metadata = metadata.map_err(|source| SecretsError::Unreadable {
+        path: path.to_path_buf(),
+        source,
+    })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(SecretsError::Exposed { path: path.to_path_buf(), mode }) }
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(SecretsError::Exposed {
+            path: path.to_path_buf(),
+            mode,
+        })
+    }
 }
 
 #[cfg(not(unix))]

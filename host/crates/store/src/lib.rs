@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Executions, task runs, attempts, logs and the audit trail, kept.
+//!
+//! [`Store`] is the face; [`SqliteStore`] the embedded implementation. Text reaches a store only as
+//! [`Masked`](autokestra_secrets::Masked), and a state only by a [`Transition`](autokestra_model::Transition).
+//!
+//! ```compile_fail
+//! # use autokestra_store::{LogEntry, LogLevel, LogSource};
+//! # use autokestra_model::Timestamp;
+//! let raw: String = "token=abc".to_owned();
+//! let entry = LogEntry {
+//!     execution: None, task: None, attempt: None, at: Timestamp::from_millis(0), level: LogLevel::Info,
+//!     source: LogSource::System, message: raw, metadata: None, // `message` takes masked text only
+//! };
+//! ```
+
+mod audit;
+mod change;
+mod error;
+mod filter;
+mod row;
+mod sqlite;
+mod store;
+
+pub use audit::AuditEvent;
+pub use change::{AttemptErrorRow, Change, LogEntry, LogLevel, LogSource, NewExecution, NewTaskRun, Usage};
+pub use error::{FindError, StoreError};
+pub use filter::{ExecutionFilter, ExecutionRef, LogFilter, SourceFilter};
+pub use row::{AttemptRow, AuditEventRow, ExecutionDetail, ExecutionPage, ExecutionRow, LogRow, TaskRunRow};
+pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
+pub use store::{LogReceiver, Store};

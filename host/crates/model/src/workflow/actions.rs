@@ -72,7 +72,7 @@ impl Workflow {
     #[must_use]
     pub fn check_actions(&self, catalog: &dyn Catalog) -> Diagnostics {
         let mut found = Diagnostics::new();
-        let mut known: HashMap<&ActionName, Result<Checked, Diagnostic>> = HashMap::new();
+        let mut known: HashMap<&ActionName, Result<Checked, Box<Diagnostic>>> = HashMap::new();
         for task in &self.tasks {
             let checked = known.entry(&task.action).or_insert_with(|| look_up(task, catalog));
             match checked {
@@ -80,7 +80,10 @@ impl Workflow {
                     check_inputs(task, action, &mut found);
                     self.check_grants(task, &action.info, &mut found);
                 }
-                Err(error) => found.push(Diagnostic { span: task.places.action, ..error.clone() }),
+                Err(error) => found.push(Diagnostic {
+                    span: task.places.action,
+                    ..Diagnostic::clone(error)
+                }),
             }
         }
         found
@@ -92,21 +95,34 @@ impl Workflow {
         let mut warn = |what: &str, yaml: &str| {
             let message = format!("`{}` can {what}, and `{}` is granted none of it", info.plugin, task.id);
             let warning = Diagnostic::warning("missing_permission", task.places.action, message);
-            found.push(warning.label("this will be denied if it is tried").help(format!("add to the task:\n{yaml}")));
+            found.push(
+                warning
+                    .label("this will be denied if it is tried")
+                    .help(format!("add to the task:\n{yaml}")),
+            );
         };
         if info.needs.network && granted.network.is_empty() {
-            warn("open connections", "permissions:\n  network: [\"host.example.com:443\"]");
+            warn(
+                "open connections",
+                "permissions:\n  network: [\"host.example.com:443\"]",
+            );
         }
         // A plugin that may save what it fetched, or read a file instead of text, is of use without files too.
         if info.needs.filesystem && !info.needs.network && files && asks_for_files(task) {
-            warn("open files", "permissions:\n  filesystem: { read: [\"./data\"], write: [\"./out\"] }");
+            warn(
+                "open files",
+                "permissions:\n  filesystem: { read: [\"./data\"], write: [\"./out\"] }",
+            );
         }
     }
 }
 
 /// Whether a task's inputs name a file.
 fn asks_for_files(task: &Task) -> bool {
-    task.action.plugin().as_str() == "core/file" || ["path", "saveTo"].iter().any(|key| task.places.input.contains_key(*key))
+    task.action.plugin().as_str() == "core/file"
+        || ["path", "saveTo"]
+            .iter()
+            .any(|key| task.places.input.contains_key(*key))
 }
 
 /// An action with its compiled schema.
@@ -115,7 +131,7 @@ struct Checked {
     schema: Option<jsonschema::Validator>,
 }
 
-fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Diagnostic> {
+fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic>> {
     let name = &task.action;
     let error = |code, message: String| Diagnostic::error(code, task.places.action, message);
     match catalog.lookup(name) {
@@ -129,15 +145,23 @@ fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Diagnostic> {
             let near = names.iter().map(String::as_str);
             let error = error("unknown_plugin", format!("there is no plugin `{}`", name.plugin()));
             let help = "`workflow plugin list` shows all; more are found in `plugins.directories` of the config";
-            Err(error.label("not found").help(help).did_you_mean(name.plugin().as_str(), near))
+            Err(Box::new(
+                error
+                    .label("not found")
+                    .help(help)
+                    .did_you_mean(name.plugin().as_str(), near),
+            ))
         }
         Lookup::UnknownAction { known } => {
             let message = format!("the plugin `{}` has no action `{}`", name.plugin(), name.action());
             let error = error("unknown_action", message).label(format!("known: {}", known.join(", ")));
-            Err(error.did_you_mean(name.action(), known.iter().map(String::as_str)))
+            Err(Box::new(
+                error.did_you_mean(name.action(), known.iter().map(String::as_str)),
+            ))
         }
         Lookup::Unusable { message } => {
-            Err(error("unusable_plugin", format!("the plugin `{}` cannot be used: {message}", name.plugin())))
+            let message = format!("the plugin `{}` cannot be used: {message}", name.plugin());
+            Err(Box::new(error("unusable_plugin", message)))
         }
     }
 }
@@ -146,12 +170,19 @@ fn check_inputs(task: &Task, action: &Checked, found: &mut Diagnostics) {
     let place = |key: &str| task.places.input.get(key).copied().unwrap_or(task.places.inputs);
     let literals = task.inputs.literals();
     let schema = &action.info.input_schema;
-    let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let required = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     for key in required.iter().filter_map(Value::as_str) {
         if !literals.iter().any(|(name, _)| *name == key) {
             let message = format!("`{}` needs the input `{key}`", task.action);
-            let about = schema.pointer(&format!("/properties/{key}/description")).and_then(Value::as_str);
-            let error = Diagnostic::error("missing_input", task.places.inputs, message).label(format!("`{key}` is missing"));
+            let about = schema
+                .pointer(&format!("/properties/{key}/description"))
+                .and_then(Value::as_str);
+            let error =
+                Diagnostic::error("missing_input", task.places.inputs, message).label(format!("`{key}` is missing"));
             found.push(match about {
                 Some(about) => error.help(format!("{key}: {about}")),
                 None => error,
@@ -162,18 +193,35 @@ fn check_inputs(task: &Task, action: &Checked, found: &mut Diagnostics) {
     if let Some(properties) = properties.filter(|_| schema.get("additionalProperties") == Some(&Value::Bool(false))) {
         for (key, _) in literals.iter().filter(|(key, _)| !properties.contains_key(*key)) {
             let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-            let error = Diagnostic::error("unknown_input", place(key), format!("`{}` has no input `{key}`", task.action));
-            found.push(error.label(format!("known: {}", known.join(", "))).did_you_mean(key, known));
+            let error = Diagnostic::error(
+                "unknown_input",
+                place(key),
+                format!("`{}` has no input `{key}`", task.action),
+            );
+            found.push(
+                error
+                    .label(format!("known: {}", known.join(", ")))
+                    .did_you_mean(key, known),
+            );
         }
     }
     let Some(validator) = &action.schema else { return };
     // Expressions have no value yet; what is written out has.
-    let literal: serde_json::Map<String, Value> =
-        literals.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    let literal: serde_json::Map<String, Value> = literals
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect();
     for error in validator.iter_errors(&Value::Object(literal)) {
         let pointer = error.instance_path().to_string();
         // Missing and unknown keys of the top level are told above, with better words.
-        let Some(key) = pointer.trim_start_matches('/').split('/').next().filter(|key| !key.is_empty()) else { continue };
+        let Some(key) = pointer
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .filter(|key| !key.is_empty())
+        else {
+            continue;
+        };
         let message = format!("the input `{pointer}` of `{}` does not fit: {error}", task.action);
         found.push(input_error(place(key), message));
     }

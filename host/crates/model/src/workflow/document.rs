@@ -39,7 +39,10 @@ pub(super) fn parse(source: &Source) -> Result<Parsed, Diagnostics> {
     let mut errors = Diagnostics::new();
     let workflow = Fields::read(&root, "a workflow", KEYS, &mut errors).and_then(|fields| read(&fields, &mut errors));
     match workflow {
-        Some(workflow) if !errors.has_errors() => Ok(Parsed { workflow, warnings: errors }),
+        Some(workflow) if !errors.has_errors() => Ok(Parsed {
+            workflow,
+            warnings: errors,
+        }),
         Some(_) | None => Err(errors),
     }
 }
@@ -52,13 +55,18 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
         let error = Diagnostic::error("api_version", node.span, format!("`apiVersion` {version} is not known"));
         errors.push(error.label("expected v1"));
     }
-    let id = fields.required("id", errors).and_then(|node| parts::id(node, "id", errors));
+    let id = fields
+        .required("id", errors)
+        .and_then(|node| parts::id(node, "id", errors));
     let secrets = secrets(fields, errors);
     let (permissions, permission_places) = match fields.get("permissions") {
         Some(node) => parts::permissions(node, errors),
         None => (Permissions::default(), parts::PermissionPlaces::default()),
     };
-    let limits = fields.get("limits").map(|node| parts::limits(node, errors)).unwrap_or_default();
+    let limits = fields
+        .get("limits")
+        .map(|node| parts::limits(node, errors))
+        .unwrap_or_default();
     unsupported(fields, errors);
     let outer = fields.get("permissions").map(|_| (&permissions, &permission_places));
     let (tasks, complete) = match fields.required("tasks", errors) {
@@ -107,7 +115,9 @@ fn all_tasks(
     }
     if items.len() > TASKS_MAX {
         let message = format!("there are {} tasks; {TASKS_MAX} is the most", items.len());
-        let place = items.get(TASKS_MAX).map_or(node.span, |item| Span { len: 1, ..item.span });
+        let place = items
+            .get(TASKS_MAX)
+            .map_or(node.span, |item| Span { len: 1, ..item.span });
         errors.push(Diagnostic::error("too_many_tasks", place, message));
         return (Vec::new(), false);
     }
@@ -115,12 +125,15 @@ fn all_tasks(
 }
 
 fn labels(fields: &Fields<'_>, errors: &mut Diagnostics) -> BTreeMap<String, String> {
-    let Some(node) = fields.get("labels") else { return BTreeMap::new() };
+    let Some(node) = fields.get("labels") else {
+        return BTreeMap::new();
+    };
     let NodeKind::Mapping(entries) = &node.kind else {
         errors.push(wrong_type(node, "labels", "a mapping"));
         return BTreeMap::new();
     };
-    let text = |(key, value): &(yaml::Key, Node)| Some((key.text.clone(), string(value, &key.text, errors)?.to_owned()));
+    let text =
+        |(key, value): &(yaml::Key, Node)| Some((key.text.clone(), string(value, &key.text, errors)?.to_owned()));
     entries.iter().filter_map(text).collect()
 }
 
@@ -133,7 +146,11 @@ fn secrets(fields: &Fields<'_>, errors: &mut Diagnostics) -> Vec<SecretName> {
         };
         let Some((name, span)) = name else { continue };
         if names.contains(&name) {
-            errors.push(Diagnostic::error("duplicate_secret", span, format!("the secret `{name}` is listed twice")));
+            errors.push(Diagnostic::error(
+                "duplicate_secret",
+                span,
+                format!("the secret `{name}` is listed twice"),
+            ));
         } else {
             names.push(name);
         }
@@ -146,8 +163,15 @@ fn secret_entry(node: &Node, errors: &mut Diagnostics) -> Option<(SecretName, Sp
         && !entries.iter().any(|(key, _)| key.text == "name")
         && let [(key, _)] = entries.as_slice()
     {
-        let error = Diagnostic::error("secret_value", key.span, "a secret's value does not belong into a workflow");
-        let help = format!("list the name alone (`- {}`) and give the value by WORKFLOW_SECRET_{}", key.text, key.text);
+        let error = Diagnostic::error(
+            "secret_value",
+            key.span,
+            "a secret's value does not belong into a workflow",
+        );
+        let help = format!(
+            "list the name alone (`- {}`) and give the value by WORKFLOW_SECRET_{}",
+            key.text, key.text
+        );
         errors.push(error.label("a name is expected here, without a value").help(help));
         return None;
     }
@@ -165,7 +189,9 @@ fn secret_entry(node: &Node, errors: &mut Diagnostics) -> Option<(SecretName, Sp
 /// What is checked and cannot be run yet is refused by name, never passed over.
 fn unsupported(fields: &Fields<'_>, errors: &mut Diagnostics) {
     for key in ["triggers", "trigger"] {
-        let Some((found, node)) = fields.entry(key) else { continue };
+        let Some((found, node)) = fields.entry(key) else {
+            continue;
+        };
         match (&node.kind, key) {
             (NodeKind::Sequence(items), "triggers") => items.iter().for_each(|item| parts::trigger(item, errors)),
             (_, "trigger") => parts::trigger(node, errors),

@@ -42,7 +42,10 @@ impl InputType {
     /// Its name in a workflow.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("json", |(name, _)| name)
+        Self::NAMES
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("json", |(name, _)| name)
     }
 
     fn fits(self, value: &Value) -> bool {
@@ -101,22 +104,41 @@ pub(super) fn read(items: &[Node], errors: &mut Diagnostics) -> Vec<InputSpec> {
     let mut found: Vec<InputSpec> = Vec::new();
     for item in items {
         let known = &["id", "type", "required", "default", "enum", "description"];
-        let Some(fields) = Fields::read(item, "an input", known, errors) else { continue };
-        let Some(node) = fields.required("id", errors) else { continue };
+        let Some(fields) = Fields::read(item, "an input", known, errors) else {
+            continue;
+        };
+        let Some(node) = fields.required("id", errors) else {
+            continue;
+        };
         let Some(id) = input_id(node, errors) else { continue };
         if found.iter().any(|input| input.id == id) {
-            errors.push(Diagnostic::error("duplicate_input", node.span, format!("the input `{id}` is declared twice")));
+            errors.push(Diagnostic::error(
+                "duplicate_input",
+                node.span,
+                format!("the input `{id}` is declared twice"),
+            ));
             continue;
         }
         let kind = fields.choice("type", &InputType::NAMES, errors);
         let choices = fields.get("enum").map(|node| (node, list(node, "enum", errors)));
         let input = InputSpec {
             id,
-            kind: kind.unwrap_or(if fields.get("type").is_none() { InputType::String } else { InputType::Json }),
+            kind: kind.unwrap_or(if fields.get("type").is_none() {
+                InputType::String
+            } else {
+                InputType::Json
+            }),
             required: fields.boolean("required", errors).unwrap_or(false),
             default: fields.get("default").map_or(Value::Null, Node::to_json),
-            choices: choices.iter().flat_map(|(_, items)| items.iter()).map(Node::to_json).collect(),
-            description: fields.get("description").and_then(|node| string(node, "description", errors)).map(str::to_owned),
+            choices: choices
+                .iter()
+                .flat_map(|(_, items)| items.iter())
+                .map(Node::to_json)
+                .collect(),
+            description: fields
+                .get("description")
+                .and_then(|node| string(node, "description", errors))
+                .map(str::to_owned),
         };
         check_values(&input, &fields, errors);
         found.push(input);
@@ -188,13 +210,20 @@ fn bind(input: &InputSpec, given: Option<&GivenInput>) -> Result<Value, String> 
     let (id, kind) = (&input.id, input.kind.as_str());
     let value = match given {
         None if input.required && input.default.is_null() => {
-            let about = input.description.as_ref().map(|text| format!(" ({text})")).unwrap_or_default();
-            return Err(format!("the input `{id}`{about} is required; give it with `--input {id}=…`"));
+            let about = input
+                .description
+                .as_ref()
+                .map(|text| format!(" ({text})"))
+                .unwrap_or_default();
+            return Err(format!(
+                "the input `{id}`{about} is required; give it with `--input {id}=…`"
+            ));
         }
         None => return Ok(input.default.clone()),
-        Some(GivenInput::Text(text)) => {
-            input.kind.read(text).ok_or_else(|| format!("the input `{id}` must be of type {kind}, not `{text}`"))?
-        }
+        Some(GivenInput::Text(text)) => input
+            .kind
+            .read(text)
+            .ok_or_else(|| format!("the input `{id}` must be of type {kind}, not `{text}`"))?,
         Some(GivenInput::Json(value)) if input.kind.fits(value) => value.clone(),
         Some(GivenInput::Json(_)) => return Err(format!("the input `{id}` must be of type {kind}")),
     };

@@ -193,7 +193,11 @@ impl Retry {
             Backoff::Exponential => self.initial.saturating_mul(2_u32.saturating_pow(step - 1)),
         };
         let wait = wait.min(self.longest);
-        if self.jitter { wait.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0) } else { wait }
+        if self.jitter {
+            wait.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+        } else {
+            wait
+        }
     }
 }
 
@@ -212,6 +216,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 64 << 20, fuel: None, output: 4 << 20, log_bytes: 10 << 20 }
+        Self {
+            memory: 64 << 20,
+            fuel: None,
+            output: 4 << 20,
+            log_bytes: 10 << 20,
+        }
     }
 }

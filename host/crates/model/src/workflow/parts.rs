@@ -18,7 +18,8 @@ pub(super) fn id<T: FromStr<Err = IdError>>(node: &Node, what: &str, errors: &mu
         Ok(id) => Some(id),
         Err(error) => {
             let message = format!("`{text}` cannot be used here");
-            let error = Diagnostic::error("invalid_name", node.span, message).label(format!("expected {}", error.expected));
+            let error =
+                Diagnostic::error("invalid_name", node.span, message).label(format!("expected {}", error.expected));
             errors.push(error);
             None
         }
@@ -45,7 +46,10 @@ pub(super) struct PermissionPlaces {
 /// Reads `permissions`.
 pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions, PermissionPlaces) {
     let mut found = Permissions::default();
-    let mut places = PermissionPlaces { whole: Span { len: 1, ..node.span }, ..PermissionPlaces::default() };
+    let mut places = PermissionPlaces {
+        whole: Span { len: 1, ..node.span },
+        ..PermissionPlaces::default()
+    };
     let Some(fields) = Fields::read(node, "permissions", &["network", "filesystem", "env"], errors) else {
         return (found, places);
     };
@@ -63,9 +67,15 @@ pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions
         (found.write, places.write) = paths(&filesystem, "write", errors);
     }
     for entry in fields.list("env", errors) {
-        let Some(name) = string(entry, "env", errors) else { continue };
+        let Some(name) = string(entry, "env", errors) else {
+            continue;
+        };
         if name.is_empty() || name.contains(['=', '\0']) {
-            errors.push(Diagnostic::error("invalid_name", entry.span, format!("`{name}` is no variable's name")));
+            errors.push(Diagnostic::error(
+                "invalid_name",
+                entry.span,
+                format!("`{name}` is no variable's name"),
+            ));
         } else {
             found.env.push(name.to_owned());
             places.env.push(entry.span);
@@ -79,7 +89,11 @@ pub(super) fn network(node: &Node, errors: &mut Diagnostics) -> Option<NetworkPa
     let (text, private, span) = if matches!(node.kind, NodeKind::Mapping(_)) {
         let fields = Fields::read(node, "a network permission", &["host", "private"], errors)?;
         let host = fields.required("host", errors)?;
-        (string(host, "host", errors)?, fields.boolean("private", errors).unwrap_or(false), host.span)
+        (
+            string(host, "host", errors)?,
+            fields.boolean("private", errors).unwrap_or(false),
+            host.span,
+        )
     } else {
         (string(node, "network", errors)?, false, node.span)
     };
@@ -96,7 +110,9 @@ pub(super) fn network(node: &Node, errors: &mut Diagnostics) -> Option<NetworkPa
 fn paths(fields: &Fields<'_>, key: &'static str, errors: &mut Diagnostics) -> (Vec<String>, Vec<Span>) {
     let (mut found, mut places) = (Vec::new(), Vec::new());
     for node in fields.list(key, errors) {
-        let Some(path) = string(node, key, errors) else { continue };
+        let Some(path) = string(node, key, errors) else {
+            continue;
+        };
         let error = if path.is_empty() || path.contains('\0') {
             Some("a path is expected")
         } else if path.split('/').any(|part| part == "..") {
@@ -129,7 +145,12 @@ pub(super) fn limits_over(node: &Node, base: Limits, errors: &mut Diagnostics) -
     let output = size("output", (16, 256 << 20)).unwrap_or(base.output);
     let log_bytes = size("logBytes", (0, 16 << 30)).unwrap_or(base.log_bytes);
     let fuel = fields.integer("fuel", (1, u64::MAX), errors).or(base.fuel);
-    Limits { memory, fuel, output, log_bytes }
+    Limits {
+        memory,
+        fuel,
+        output,
+        log_bytes,
+    }
 }
 
 /// Reads `limits`.
@@ -146,8 +167,16 @@ fn byte_size(node: &Node, key: &str, range: (u64, u64), errors: &mut Diagnostics
     let fits = bytes.filter(|bytes| (range.0..=range.1).contains(bytes));
     if fits.is_none() {
         let message = format!("`{key}` cannot be `{text}`");
-        let label = format!("expected a size from {} to {}, as in 64MiB", ByteSize(range.0), ByteSize(range.1));
-        let code = if bytes.is_some() { "out_of_range" } else { "invalid_value" };
+        let label = format!(
+            "expected a size from {} to {}, as in 64MiB",
+            ByteSize(range.0),
+            ByteSize(range.1)
+        );
+        let code = if bytes.is_some() {
+            "out_of_range"
+        } else {
+            "invalid_value"
+        };
         errors.push(Diagnostic::error(code, node.span, message).label(label));
     }
     fits
@@ -156,7 +185,9 @@ fn byte_size(node: &Node, key: &str, range: (u64, u64), errors: &mut Diagnostics
 /// Checks one trigger.
 pub(super) fn trigger(node: &Node, errors: &mut Diagnostics) {
     let known = &["type", "cron", "timezone", "catchUp", "path", "method", "secret"];
-    let Some(fields) = Fields::read(node, "a trigger", known, errors) else { return };
+    let Some(fields) = Fields::read(node, "a trigger", known, errors) else {
+        return;
+    };
     if fields.required("type", errors).is_none() {
         return;
     }
@@ -181,9 +212,15 @@ fn cron(fields: &Fields<'_>, errors: &mut Diagnostics) {
     if let Some(node) = fields.required("cron", errors)
         && let Some(text) = string(node, "cron", errors)
     {
-        let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build();
+        let parser = croner::parser::CronParser::builder()
+            .seconds(croner::parser::Seconds::Optional)
+            .build();
         if let Err(error) = parser.parse(text) {
-            let error = Diagnostic::error("invalid_cron", node.span, format!("the cron expression is wrong: {error}"));
+            let error = Diagnostic::error(
+                "invalid_cron",
+                node.span,
+                format!("the cron expression is wrong: {error}"),
+            );
             errors.push(error.label("expected 5 fields, or 6 with seconds first"));
         }
     }
@@ -214,11 +251,17 @@ fn webhook(fields: &Fields<'_>, errors: &mut Diagnostics) {
 
 /// Checks `concurrency`.
 pub(super) fn concurrency(node: &Node, errors: &mut Diagnostics) {
-    let Some(fields) = Fields::read(node, "concurrency", &["max", "onLimit"], errors) else { return };
+    let Some(fields) = Fields::read(node, "concurrency", &["max", "onLimit"], errors) else {
+        return;
+    };
     if fields.required("max", errors).is_some() {
         fields.integer("max", (1, 10_000), errors);
     }
-    fields.choice("onLimit", &[("queue", ()), ("skip", ()), ("cancel-running", ())], errors);
+    fields.choice(
+        "onLimit",
+        &[("queue", ()), ("skip", ()), ("cancel-running", ())],
+        errors,
+    );
 }
 
 /// Reads a list of texts that name something, or reports what is none.

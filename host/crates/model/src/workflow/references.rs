@@ -7,18 +7,35 @@ use crate::expression::Expression;
 use crate::workflow::{Task, Workflow};
 
 /// The names that an expression may begin with, in any workflow.
-const ROOTS: &[&str] = &["inputs", "secrets", "tasks", "trigger", "execution", "item", "index", "vars"];
+const ROOTS: &[&str] = &[
+    "inputs",
+    "secrets",
+    "tasks",
+    "trigger",
+    "execution",
+    "item",
+    "index",
+    "vars",
+];
 
 /// Checks every expression of a workflow whose needs are known and have no cycle.
 pub(super) fn check(workflow: &Workflow, errors: &mut Diagnostics) {
     let names = Names {
         inputs: workflow.inputs.iter().map(|input| input.id.as_str()).collect(),
         secrets: workflow.secrets.iter().map(AsRef::as_ref).collect(),
-        tasks: workflow.tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect(),
+        tasks: workflow
+            .tasks
+            .iter()
+            .enumerate()
+            .map(|(index, task)| (task.id.as_str(), index))
+            .collect(),
         all: &workflow.tasks,
     };
     for (index, task) in workflow.tasks.iter().enumerate() {
-        let mut reachable = Reachable { from: index, found: None };
+        let mut reachable = Reachable {
+            from: index,
+            found: None,
+        };
         for expression in task.inputs.expressions().into_iter().chain(&task.when) {
             for name in expression.names() {
                 names.check(name, expression, Some(&mut reachable), errors);
@@ -75,9 +92,9 @@ impl Names<'_> {
         let rest = parts.next();
         let error = match (root, rest) {
             ("inputs", Some(input)) => self.known(&self.inputs, "input", input, at),
-            ("secrets", Some(secret)) => self.known(&self.secrets, "secret", secret, at).map(|error| {
-                error.help("a secret must be listed under `secrets:`")
-            }),
+            ("secrets", Some(secret)) => self
+                .known(&self.secrets, "secret", secret, at)
+                .map(|error| error.help("a secret must be listed under `secrets:`")),
             ("tasks", Some(task)) => self.task(task, parts.next(), at, reachable),
             ("tasks" | "secrets", None) => {
                 let message = format!("`{root}` must be followed by a name that is written out");
@@ -92,7 +109,12 @@ impl Names<'_> {
             _ => {
                 let error = Diagnostic::error("unknown_name", at.span(), format!("`{root}` is not known"));
                 let known = ROOTS.join(", ");
-                Some(error.label("in this expression").help(format!("known: {known}")).did_you_mean(root, ROOTS.iter().copied()))
+                Some(
+                    error
+                        .label("in this expression")
+                        .help(format!("known: {known}"))
+                        .did_you_mean(root, ROOTS.iter().copied()),
+                )
             }
         };
         if let Some(error) = error {
@@ -107,7 +129,11 @@ impl Names<'_> {
         let mut names: Vec<&str> = known.iter().copied().collect();
         names.sort_unstable();
         let error = Diagnostic::error("unknown_name", at.span(), format!("there is no {what} `{name}`"));
-        let label = if names.is_empty() { format!("no {what} is declared") } else { format!("known: {}", names.join(", ")) };
+        let label = if names.is_empty() {
+            format!("no {what} is declared")
+        } else {
+            format!("known: {}", names.join(", "))
+        };
         Some(error.label(label).did_you_mean(name, names))
     }
 
@@ -120,19 +146,29 @@ impl Names<'_> {
     ) -> Option<Diagnostic> {
         let Some(&target) = self.tasks.get(id) else {
             let error = Diagnostic::error("unknown_name", at.span(), format!("there is no task `{id}`"));
-            return Some(error.label("named in this expression").did_you_mean(id, self.tasks.keys().copied()));
+            return Some(
+                error
+                    .label("named in this expression")
+                    .did_you_mean(id, self.tasks.keys().copied()),
+            );
         };
         if let Some(field) = field
             && !matches!(field, "output" | "state")
         {
             let error = Diagnostic::error("unknown_name", at.span(), format!("a task has no `{field}`"));
-            let error = error.label("expected `output` or `state`").did_you_mean(field, ["output", "state"]);
+            let error = error
+                .label("expected `output` or `state`")
+                .did_you_mean(field, ["output", "state"]);
             return Some(error.help(format!("its result is `tasks.{id}.output`")));
         }
         let reachable = reachable?;
         let from = self.all.get(reachable.from)?;
         if target == reachable.from {
-            return Some(Diagnostic::error("not_needed", at.span(), format!("the task `{id}` reads its own output")));
+            return Some(Diagnostic::error(
+                "not_needed",
+                at.span(),
+                format!("the task `{id}` reads its own output"),
+            ));
         }
         if reachable.reaches(self.all, target) {
             return None;
@@ -140,7 +176,11 @@ impl Names<'_> {
         let message = format!("`{}` reads `{id}`, which may not have ended by then", from.id);
         let error = Diagnostic::error("not_needed", at.span(), message).label("read here");
         let places = self.all.get(target).map(|task| task.places.id).unwrap_or_default();
-        Some(error.related(places, "this task").help(format!("add `{id}` to the `needs` of `{}`", from.id)))
+        Some(
+            error
+                .related(places, "this task")
+                .help(format!("add `{id}` to the `needs` of `{}`", from.id)),
+        )
     }
 
     fn execution(&self, field: &str, at: &Expression) -> Option<Diagnostic> {
@@ -150,12 +190,17 @@ impl Names<'_> {
             _ => {
                 let known = ["id", "workflowId", "startedAt"];
                 let error = Diagnostic::error("unknown_name", at.span(), format!("`execution` has no `{field}`"));
-                Some(error.label(format!("known: {}", known.join(", "))).did_you_mean(field, known))
+                Some(
+                    error
+                        .label(format!("known: {}", known.join(", ")))
+                        .did_you_mean(field, known),
+                )
             }
         }
     }
 }
 
 fn missing(name: &str, why: &str, at: &Expression) -> Diagnostic {
-    Diagnostic::error("unknown_name", at.span(), format!("`{name}` has no value here: {why}")).label("in this expression")
+    Diagnostic::error("unknown_name", at.span(), format!("`{name}` has no value here: {why}"))
+        .label("in this expression")
 }

@@ -54,7 +54,12 @@ pub(super) fn read(items: &[Node], limits: Limits, outer: Outer<'_>, errors: &mu
     (tasks, complete)
 }
 
-fn task(fields: &Fields<'_>, limits: Limits, outer: Outer<'_>, errors: &mut Diagnostics) -> Option<(Task, Vec<RawNeed>)> {
+fn task(
+    fields: &Fields<'_>,
+    limits: Limits,
+    outer: Outer<'_>,
+    errors: &mut Diagnostics,
+) -> Option<(Task, Vec<RawNeed>)> {
     let id_node = fields.required("id", errors);
     let id = id_node.and_then(|node| parts::id::<TaskId>(node, "id", errors));
     let action_node = fields.required("type", errors);
@@ -87,9 +92,15 @@ fn task(fields: &Fields<'_>, limits: Limits, outer: Outer<'_>, errors: &mut Diag
         retry: fields.get("retry").map(|node| retry(node, errors)).unwrap_or_default(),
         timeout: fields.seconds("timeoutSeconds", (0.001, SECONDS_MAX), errors),
         permissions,
-        limits: fields.get("limits").map(|node| parts::limits_over(node, limits, errors)),
+        limits: fields
+            .get("limits")
+            .map(|node| parts::limits_over(node, limits, errors)),
         on_error: fields
-            .choice("onError", &[("fail", OnError::Fail), ("continue", OnError::Continue)], errors)
+            .choice(
+                "onError",
+                &[("fail", OnError::Fail), ("continue", OnError::Continue)],
+                errors,
+            )
             .unwrap_or(OnError::Fail),
         places,
         id: id?,
@@ -100,11 +111,16 @@ fn task(fields: &Fields<'_>, limits: Limits, outer: Outer<'_>, errors: &mut Diag
 
 fn inputs(fields: &Fields<'_>, places: &mut TaskPlaces, errors: &mut Diagnostics) -> Template {
     places.inputs = places.id;
-    let Some((key, node)) = fields.entry("inputs") else { return Template::default() };
+    let Some((key, node)) = fields.entry("inputs") else {
+        return Template::default();
+    };
     places.inputs = key.span;
     match &node.kind {
         NodeKind::Mapping(entries) => {
-            places.input = entries.iter().map(|(key, value)| (key.text.clone(), short(value))).collect();
+            places.input = entries
+                .iter()
+                .map(|(key, value)| (key.text.clone(), short(value)))
+                .collect();
             Template::parse(node, errors)
         }
         NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) | NodeKind::String(_) | NodeKind::Sequence(_) => {
@@ -117,7 +133,10 @@ fn inputs(fields: &Fields<'_>, places: &mut TaskPlaces, errors: &mut Diagnostics
 /// The place of a value, of a collection its beginning only.
 fn short(node: &Node) -> Span {
     match node.kind {
-        NodeKind::Sequence(_) | NodeKind::Mapping(_) => Span { len: node.span.len.min(1), ..node.span },
+        NodeKind::Sequence(_) | NodeKind::Mapping(_) => Span {
+            len: node.span.len.min(1),
+            ..node.span
+        },
         NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) | NodeKind::String(_) => node.span,
     }
 }
@@ -132,7 +151,11 @@ fn for_each(fields: &Fields<'_>, errors: &mut Diagnostics) {
     if let Some((key, _)) = fields.entry("maxParallel") {
         fields.integer("maxParallel", (1, 10_000), errors);
         if fields.get("forEach").is_none() {
-            let error = Diagnostic::error("needless_key", key.span, "`maxParallel` belongs to `forEach`, which is missing");
+            let error = Diagnostic::error(
+                "needless_key",
+                key.span,
+                "`maxParallel` belongs to `forEach`, which is missing",
+            );
             errors.push(error);
         }
     }
@@ -142,9 +165,17 @@ fn needs(node: &Node, errors: &mut Diagnostics) -> Vec<RawNeed> {
     let mut found = Vec::new();
     for entry in parts::names(node, "needs", errors) {
         let (name, on) = if matches!(entry.kind, NodeKind::Mapping(_)) {
-            let Some(fields) = Fields::read(entry, "a need", &["task", "on"], errors) else { continue };
-            let on = fields.choice("on", &[("success", NeedOn::Success), ("always", NeedOn::Always)], errors);
-            let Some(name) = fields.required("task", errors) else { continue };
+            let Some(fields) = Fields::read(entry, "a need", &["task", "on"], errors) else {
+                continue;
+            };
+            let on = fields.choice(
+                "on",
+                &[("success", NeedOn::Success), ("always", NeedOn::Always)],
+                errors,
+            );
+            let Some(name) = fields.required("task", errors) else {
+                continue;
+            };
             (name, on.unwrap_or(NeedOn::Success))
         } else {
             (entry, NeedOn::Success)
@@ -152,7 +183,11 @@ fn needs(node: &Node, errors: &mut Diagnostics) -> Vec<RawNeed> {
         if let Some(text) = string(name, "needs", errors) {
             match text.parse() {
                 Ok(id) => found.push((id, on, name.span)),
-                Err(_) => errors.push(Diagnostic::error("invalid_name", name.span, format!("`{text}` is no task's id"))),
+                Err(_) => errors.push(Diagnostic::error(
+                    "invalid_name",
+                    name.span,
+                    format!("`{text}` is no task's id"),
+                )),
             }
         }
     }
@@ -162,21 +197,37 @@ fn needs(node: &Node, errors: &mut Diagnostics) -> Vec<RawNeed> {
 fn retry(node: &Node, errors: &mut Diagnostics) -> Retry {
     let defaults = Retry::default();
     let known = &["max", "backoff", "initialSeconds", "maxSeconds", "jitter"];
-    let Some(fields) = Fields::read(node, "retry", known, errors) else { return defaults };
-    let backoffs =
-        [("constant", Backoff::Constant), ("linear", Backoff::Linear), ("exponential", Backoff::Exponential)];
-    let max = if fields.required("max", errors).is_some() { fields.integer("max", (0, 1_000), errors) } else { None };
+    let Some(fields) = Fields::read(node, "retry", known, errors) else {
+        return defaults;
+    };
+    let backoffs = [
+        ("constant", Backoff::Constant),
+        ("linear", Backoff::Linear),
+        ("exponential", Backoff::Exponential),
+    ];
+    let max = if fields.required("max", errors).is_some() {
+        fields.integer("max", (0, 1_000), errors)
+    } else {
+        None
+    };
     let retry = Retry {
         max: max.and_then(|max| u32::try_from(max).ok()).unwrap_or(defaults.max),
         backoff: fields.choice("backoff", &backoffs, errors).unwrap_or(defaults.backoff),
-        initial: fields.seconds("initialSeconds", (0.0, SECONDS_MAX), errors).unwrap_or(defaults.initial),
-        longest: fields.seconds("maxSeconds", (0.0, SECONDS_MAX), errors).unwrap_or(defaults.longest),
+        initial: fields
+            .seconds("initialSeconds", (0.0, SECONDS_MAX), errors)
+            .unwrap_or(defaults.initial),
+        longest: fields
+            .seconds("maxSeconds", (0.0, SECONDS_MAX), errors)
+            .unwrap_or(defaults.longest),
         jitter: fields.boolean("jitter", errors).unwrap_or(defaults.jitter),
     };
     if retry.initial > retry.longest
         && let Some(place) = fields.get("initialSeconds").or_else(|| fields.get("maxSeconds"))
     {
-        let message = format!("the first wait ({:?}) is longer than the longest ({:?})", retry.initial, retry.longest);
+        let message = format!(
+            "the first wait ({:?}) is longer than the longest ({:?})",
+            retry.initial, retry.longest
+        );
         errors.push(Diagnostic::error("out_of_range", place.span, message).label("raise `maxSeconds`, or lower this"));
     }
     retry
@@ -202,7 +253,12 @@ fn narrows(
         }
     }
     for (path, span) in found.read.iter().zip(&places.read) {
-        if !outer.read.iter().chain(&outer.write).any(|granted| path_covers(granted, path)) {
+        if !outer
+            .read
+            .iter()
+            .chain(&outer.write)
+            .any(|granted| path_covers(granted, path))
+        {
             refuse(path, *span, &outer_places.read);
         }
     }
@@ -224,7 +280,11 @@ fn link(tasks: &mut [Task], needs: Vec<Vec<RawNeed>>, complete: bool, errors: &m
     let mut good = true;
     for (index, task) in tasks.iter().enumerate() {
         if let Some(first) = by_id.insert(task.id.clone(), index) {
-            let error = Diagnostic::error("duplicate_task", task.places.id, format!("the task id `{}` stands twice", task.id));
+            let error = Diagnostic::error(
+                "duplicate_task",
+                task.places.id,
+                format!("the task id `{}` stands twice", task.id),
+            );
             let first = tasks.get(first).map_or(Span::default(), |task| task.places.id);
             errors.push(error.label("again here").related(first, "first here"));
             good = false;
@@ -234,7 +294,11 @@ fn link(tasks: &mut [Task], needs: Vec<Vec<RawNeed>>, complete: bool, errors: &m
         for (id, on, span) in raw {
             match by_id.get(&id) {
                 Some(_) if task.needs.iter().any(|need| need.task == id) => {
-                    errors.push(Diagnostic::error("duplicate_need", span, format!("`{id}` is needed twice")));
+                    errors.push(Diagnostic::error(
+                        "duplicate_need",
+                        span,
+                        format!("`{id}` is needed twice"),
+                    ));
                     good = false;
                 }
                 Some(&index) => task.needs.push(Need { task: id, index, on }),
@@ -282,7 +346,11 @@ fn no_cycle(tasks: &[Task], errors: &mut Diagnostics) -> bool {
     // From a task that is left over, one of its needs is left over too: walking them must come round.
     while !std::mem::replace(&mut seen[at], true) {
         path.push(at);
-        let next = tasks[at].needs.iter().map(|need| need.index).find(|index| open[*index] > 0);
+        let next = tasks[at]
+            .needs
+            .iter()
+            .map(|need| need.index)
+            .find(|index| open[*index] > 0);
         at = next.unwrap_or(at);
     }
     let cycle: Vec<usize> = path.into_iter().skip_while(|index| *index != at).collect();

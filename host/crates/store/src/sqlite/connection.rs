@@ -1,0 +1,105 @@
+//! Opening the database file, and what its errors mean.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::StoreError;
+
+/// How long a writer waits for another process, in milliseconds.
+const BUSY_MILLIS: u64 = 10_000;
+
+/// When a commit counts as durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Once the disk has it: it survives a power cut.
+    #[default]
+    Full,
+    /// Once the system has it: it survives the process, and a power cut may lose the last commits.
+    Normal,
+}
+
+/// How to open a database.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The file. It and its folder are made where they are missing, for their owner alone.
+    pub path: PathBuf,
+    /// When a commit counts as durable.
+    pub synchronous: Synchronous,
+}
+
+/// Opens the connection of the writer; makes the file where there is none.
+pub(super) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let path = &options.path;
+    create(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            StoreError::ReadOnly { path: path.clone() }
+        }
+        _ => StoreError::Open {
+            path: path.clone(),
+            source: Box::new(source),
+        },
+    })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|source| sqlite_error(path, source))?;
+    let set = || -> rusqlite::Result<()> {
+        connection.busy_timeout(Duration::from_millis(BUSY_MILLIS))?;
+        // WAL lasts in the file; asking again costs little and is right for a file that others made.
+        let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        connection.pragma_update(
+            None,
+            "synchronous",
+            match options.synchronous {
+                Synchronous::Full => "FULL",
+                Synchronous::Normal => "NORMAL",
+            },
+        )?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(())
+    };
+    set().map_err(|source| sqlite_error(path, source))?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|source| sqlite_error(path, source))?;
+    let set = connection.busy_timeout(Duration::from_millis(BUSY_MILLIS));
+    set.map_err(|source| sqlite_error(path, source))?;
+    Ok(connection)
+}
+
+/// Makes the file and its folder for their owner alone: the log may hold what is nobody else's business.
+fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// What an error of SQLite means for who uses the store.
+pub(super) fn sqlite_error(path: &Path, source: rusqlite::Error) -> StoreError {
+    let path = path.to_path_buf();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Corrupt { path, source },
+        Some(ErrorCode::CannotOpen) => StoreError::Open {
+            path,
+            source: Box::new(source),
+        },
+        Some(_) | None => StoreError::Sqlite { path, source },
+    }
+}

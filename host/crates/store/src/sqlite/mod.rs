@@ -1,0 +1,159 @@
+//! The embedded store: one writer thread with group commit, and readers with connections of their own.
+
+mod apply;
+mod audit;
+mod connection;
+mod decode;
+mod migrations;
+mod queries;
+mod writer;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use autokestra_model::{ExecutionId, PluginName, WorkflowId};
+use futures::future::BoxFuture;
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+pub use connection::{SqliteOptions, Synchronous};
+
+use crate::change::{Change, NewExecution};
+use crate::error::{FindError, StoreError};
+use crate::filter::{ExecutionFilter, ExecutionRef, LogFilter};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage};
+use crate::sqlite::writer::{Work, Writer};
+use crate::store::{LogReceiver, Store};
+
+/// Log rows that wait for whoever reads them.
+const LOG_ROWS_QUEUED_MAX: usize = 256;
+
+/// Connections that are kept for the next reader.
+const IDLE_READERS_MAX: usize = 4;
+
+/// A store in one SQLite file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.readers.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens a database, making it where there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`], which tells a newer version, a damaged file, a missing permission and a full disk apart.
+    pub fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
+        let mut connection = connection::open_writer(options)?;
+        migrations::migrate(&mut connection, &options.path)?;
+        let writer = Writer::start(connection, &options.path)?;
+        Ok(Self {
+            writer,
+            readers: Arc::new(Readers {
+                path: options.path.clone(),
+                idle: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Runs `query` on a connection that only reads, off the async threads.
+    fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, E>> {
+        let readers = Arc::clone(&self.readers);
+        Box::pin(async move {
+            let reading = tokio::task::spawn_blocking(move || readers.with(query));
+            reading.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        })
+    }
+}
+
+/// Connections that only read.
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn with<T, E: From<StoreError>>(&self, query: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connection::open_reader(&self.path)?,
+        };
+        let found = query(&connection);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS_MAX {
+            idle.push(connection);
+        }
+        found
+    }
+}
+
+impl Store for SqliteStore {
+    fn create_execution(&self, new: NewExecution) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.writer.submit(Work::Create(Box::new(new))))
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.writer.submit(Work::Changes(changes)))
+    }
+
+    fn find_execution(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| queries::find(connection, &path, &reference))
+    }
+
+    fn list_executions(&self, filter: ExecutionFilter) -> BoxFuture<'_, Result<ExecutionPage, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| queries::list(connection, &path, &filter))
+    }
+
+    fn execution(&self, id: ExecutionId) -> BoxFuture<'_, Result<Option<ExecutionDetail>, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| queries::detail(connection, &path, id))
+    }
+
+    fn logs(&self, filter: LogFilter) -> LogReceiver {
+        let (sender, receiver) = mpsc::channel(LOG_ROWS_QUEUED_MAX);
+        let readers = Arc::clone(&self.readers);
+        drop(tokio::task::spawn_blocking(move || {
+            let path = readers.path.clone();
+            let read = readers.with(|connection| queries::logs(connection, &path, &filter, &sender));
+            if let Err(error) = read {
+                // A reader that went away needs no error.
+                drop(sender.blocking_send(Err(error)));
+            }
+        }));
+        receiver
+    }
+
+    fn audit_events(&self, id: ExecutionId) -> BoxFuture<'_, Result<Vec<AuditEventRow>, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| queries::audit_events(connection, &path, id))
+    }
+
+    fn state_value<'a>(
+        &'a self,
+        workflow: &'a WorkflowId,
+        plugin: &'a PluginName,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        let path = self.readers.path.clone();
+        let (workflow, plugin, key) = (workflow.clone(), plugin.clone(), key.to_owned());
+        self.read(move |connection| queries::state_value(connection, &path, (&workflow, &plugin, &key)))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.writer.close())
+    }
+}

@@ -1,0 +1,293 @@
+//! What is asked of a database that others may be writing.
+
+use std::path::Path;
+
+use autokestra_model::{ExecutionId, PluginName, WorkflowId};
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use tokio::sync::mpsc;
+
+use crate::error::{FindError, StoreError};
+use crate::filter::{ExecutionFilter, ExecutionRef, LogFilter, SourceFilter};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow};
+use crate::sqlite::connection::sqlite_error;
+use crate::sqlite::decode::{self, execution_columns};
+
+/// Executions that an ambiguous beginning is shown to fit.
+const CANDIDATES_SHOWN: usize = 5;
+
+/// Conditions joined by AND, with their values: the one place where SQL is put together, from literals only.
+#[derive(Default)]
+struct Where {
+    sql: String,
+    values: Vec<SqlValue>,
+}
+
+impl Where {
+    fn and(&mut self, condition: &'static str, values: impl IntoIterator<Item = SqlValue>) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+        self.values.extend(values);
+    }
+
+    /// `column IN (?, ?, …)`; an empty list is no condition.
+    fn one_of(&mut self, column: &'static str, values: Vec<SqlValue>) {
+        if values.is_empty() {
+            return;
+        }
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(column);
+        self.sql.push_str(" IN (");
+        self.sql.push_str(&vec!["?"; values.len()].join(", "));
+        self.sql.push(')');
+        self.values.extend(values);
+    }
+}
+
+fn text(value: &(impl ToString + ?Sized)) -> SqlValue {
+    SqlValue::Text(value.to_string())
+}
+
+fn count(value: u64) -> SqlValue {
+    SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// The execution that a person means.
+pub(super) fn find(connection: &Connection, path: &Path, reference: &ExecutionRef) -> Result<ExecutionId, FindError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let ids = |sql: &str, values: &[&str]| -> Result<Vec<String>, StoreError> {
+        let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+        let rows = statement
+            .query_map(params_from_iter(values), |row| row.get(0))
+            .map_err(sqlite)?;
+        rows.collect::<Result<_, _>>().map_err(sqlite)
+    };
+    let found = match reference {
+        ExecutionRef::Last => ids("SELECT id FROM executions ORDER BY id DESC LIMIT 1", &[])?,
+        ExecutionRef::Prefix(prefix) => {
+            let end = format!("{prefix}~");
+            ids(
+                "SELECT id FROM executions WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 6",
+                &[prefix, &end],
+            )?
+        }
+    };
+    match (found.as_slice(), reference) {
+        ([id], _) => id.parse().map_err(|error: autokestra_model::IdError| {
+            StoreError::Row {
+                table: "executions",
+                reason: error.to_string(),
+            }
+            .into()
+        }),
+        ([], ExecutionRef::Last) => Err(FindError::Empty),
+        ([], ExecutionRef::Prefix(prefix)) => Err(FindError::NotFound {
+            reference: prefix.clone(),
+        }),
+        (several, _) => Err(FindError::Ambiguous {
+            reference: reference.to_string(),
+            candidates: several.iter().take(CANDIDATES_SHOWN).cloned().collect(),
+        }),
+    }
+}
+
+/// A page of executions, newest first.
+pub(super) fn list(
+    connection: &Connection,
+    path: &Path,
+    filter: &ExecutionFilter,
+) -> Result<ExecutionPage, StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let mut conditions = Where::default();
+    if let Some(workflow) = &filter.workflow {
+        conditions.and("workflow = ?", [text(workflow)]);
+    }
+    conditions.one_of("state", filter.states.iter().map(text).collect());
+    let sql = format!("SELECT COUNT(*) FROM executions{}", conditions.sql);
+    let total: i64 = connection
+        .query_row(&sql, params_from_iter(&conditions.values), |row| row.get(0))
+        .map_err(sqlite)?;
+    let columns = execution_columns!();
+    let sql = format!(
+        "SELECT {columns} FROM executions{} ORDER BY id DESC LIMIT ? OFFSET ?",
+        conditions.sql
+    );
+    conditions.values.extend([count(filter.limit), count(filter.offset)]);
+    let mut statement = connection.prepare(&sql).map_err(sqlite)?;
+    let rows = statement
+        .query_map(params_from_iter(&conditions.values), decode::execution)
+        .map_err(sqlite)?;
+    let executions = rows.collect::<Result<_, _>>().map_err(sqlite)?;
+    Ok(ExecutionPage {
+        executions,
+        total: u64::try_from(total).unwrap_or_default(),
+    })
+}
+
+/// One execution with its tasks and their attempts.
+pub(super) fn detail(
+    connection: &Connection,
+    path: &Path,
+    id: ExecutionId,
+) -> Result<Option<ExecutionDetail>, StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    // One snapshot: a task that ends meanwhile is seen in all its rows or in none.
+    let snapshot = connection.unchecked_transaction().map_err(sqlite)?;
+    let sql = concat!(
+        "SELECT ",
+        execution_columns!(),
+        ", inputs, outputs, key FROM executions WHERE id = ?1"
+    );
+    let found = snapshot.query_row(sql, [id.to_string()], |row| {
+        Ok((
+            decode::execution(row)?,
+            decode::inputs_and_outputs(row)?,
+            row.get::<_, i64>(11)?,
+        ))
+    });
+    let Some((row, (inputs, outputs), key)) = found.optional().map_err(sqlite)? else {
+        return Ok(None);
+    };
+    let sql = "SELECT task, position, action, state, reason, message, needs, inputs, output, started_at, ended_at \
+               FROM task_runs WHERE execution = ?1 ORDER BY position";
+    let mut statement = snapshot.prepare(sql).map_err(sqlite)?;
+    let rows = statement.query_map([key], decode::task_run).map_err(sqlite)?;
+    let mut tasks = rows.collect::<Result<Vec<_>, _>>().map_err(sqlite)?;
+    let sql = "SELECT position, attempt, started_at, ended_at, digest, error_code, error_message, error_retryable, \
+               error_details, fuel, peak_memory, cpu_ms, log_bytes, bytes_in, bytes_out \
+               FROM attempts WHERE execution = ?1 ORDER BY position, attempt";
+    let mut statement = snapshot.prepare(sql).map_err(sqlite)?;
+    for attempt in statement.query_map([key], decode::attempt).map_err(sqlite)? {
+        let (position, attempt) = attempt.map_err(sqlite)?;
+        let index = usize::try_from(position).unwrap_or(usize::MAX);
+        if let Some(task) = tasks.get_mut(index) {
+            task.attempts.push(attempt);
+        }
+    }
+    Ok(Some(ExecutionDetail {
+        row,
+        inputs,
+        outputs,
+        tasks,
+    }))
+}
+
+/// Sends log rows, oldest first, until there are no more or nobody takes them.
+pub(super) fn logs(
+    connection: &Connection,
+    path: &Path,
+    filter: &LogFilter,
+    sender: &mpsc::Sender<Result<LogRow, StoreError>>,
+) -> Result<(), StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let Some(conditions) = log_conditions(filter) else {
+        return Ok(());
+    };
+    let sql = format!(
+        "SELECT e.id, l.task, l.attempt, l.at, l.level, l.source, l.message, l.metadata \
+         FROM logs l LEFT JOIN executions e ON e.key = l.execution{} ORDER BY l.key",
+        conditions.sql
+    );
+    let mut statement = connection.prepare(&sql).map_err(sqlite)?;
+    let mut rows = statement.query(params_from_iter(&conditions.values)).map_err(sqlite)?;
+    let (mut skip, mut left) = (filter.offset, filter.limit.unwrap_or(u64::MAX));
+    while left > 0
+        && let Some(row) = rows.next().map_err(sqlite)?
+    {
+        // The pattern is held against the text where it lies; what does not match is not decoded.
+        if let Some(pattern) = &filter.grep {
+            let message = row
+                .get_ref(6)
+                .and_then(|value| value.as_str().map_err(rusqlite::Error::from))
+                .map_err(sqlite)?;
+            if !pattern.is_match(message) {
+                continue;
+            }
+        }
+        if skip > 0 {
+            skip -= 1;
+            continue;
+        }
+        left -= 1;
+        let row = decode::log(row).map_err(sqlite)?;
+        if sender.blocking_send(Ok(row)).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The conditions of a filter; none where nothing can fit.
+fn log_conditions(filter: &LogFilter) -> Option<Where> {
+    let mut conditions = Where::default();
+    if let Some(execution) = filter.execution {
+        conditions.and(
+            "l.execution = (SELECT key FROM executions WHERE id = ?)",
+            [text(&execution)],
+        );
+    }
+    conditions.one_of(
+        "l.level",
+        filter
+            .levels
+            .iter()
+            .map(|level| SqlValue::Integer(level.number()))
+            .collect(),
+    );
+    if let Some(since) = filter.since {
+        conditions.and("l.at >= ?", [SqlValue::Integer(since.as_millis())]);
+    }
+    if let Some(task) = &filter.task {
+        conditions.and("l.task = ?", [text(task)]);
+    }
+    match &filter.source {
+        None => {}
+        Some(SourceFilter::AnyPlugin) => conditions.and("l.source = 3", []),
+        Some(SourceFilter::Exact(source)) => match source.as_str() {
+            "scheduler" => conditions.and("l.source = 0", []),
+            "worker" => conditions.and("l.source = 1", []),
+            "system" => conditions.and("l.source = 2", []),
+            other => {
+                let (execution, task) = other.strip_prefix("plugin:")?.split_once('/')?;
+                conditions.and("l.source = 3", []);
+                conditions.and(
+                    "l.execution = (SELECT key FROM executions WHERE id = ?)",
+                    [text(&execution)],
+                );
+                conditions.and("l.task = ?", [text(task)]);
+            }
+        },
+    }
+    Some(conditions)
+}
+
+/// The audit trail of one execution.
+pub(super) fn audit_events(
+    connection: &Connection,
+    path: &Path,
+    id: ExecutionId,
+) -> Result<Vec<AuditEventRow>, StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let sql = "SELECT sequence, task, at, type, metadata, previous_hash, hash FROM audit_events \
+               WHERE execution = ?1 ORDER BY sequence";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let rows = statement
+        .query_map([id.to_string()], decode::audit_event)
+        .map_err(sqlite)?;
+    rows.collect::<Result<_, _>>().map_err(sqlite)
+}
+
+/// A value that a plugin keeps.
+pub(super) fn state_value(
+    connection: &Connection,
+    path: &Path,
+    (workflow, plugin, key): (&WorkflowId, &PluginName, &str),
+) -> Result<Option<String>, StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let sql = "SELECT value FROM plugin_state WHERE workflow = ?1 AND plugin = ?2 AND key = ?3";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    statement
+        .query_row((workflow.as_str(), plugin.as_str(), key), |row| row.get(0))
+        .optional()
+        .map_err(sqlite)
+}

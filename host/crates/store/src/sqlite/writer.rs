@@ -1,0 +1,136 @@
+//! The one thread that writes. It takes all that is queued into one transaction, so a commit's cost is shared.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::change::{Change, NewExecution};
+use crate::error::StoreError;
+use crate::sqlite::apply;
+use crate::sqlite::connection::sqlite_error;
+
+/// Pieces of work that wait for the writer; past it callers wait.
+const WORK_QUEUED_MAX: usize = 1024;
+
+/// Pieces of work that share a transaction at most, so that none waits for ever.
+const GROUP_MAX: usize = 256;
+
+/// One caller's work: all of it or nothing.
+pub(super) enum Work {
+    Create(Box<NewExecution>),
+    Changes(Vec<Change>),
+}
+
+struct Job {
+    work: Work,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The face of the thread.
+pub(super) struct Writer {
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+        let (queue, jobs) = mpsc::channel(WORK_QUEUED_MAX);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        let open = |source: std::io::Error| StoreError::Open {
+            path: path.to_path_buf(),
+            source: Box::new(source),
+        };
+        let at = path.to_path_buf();
+        let thread = thread.spawn(move || write_all(connection, &at, jobs)).map_err(open)?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Hands work over and waits until it is durable, or refused.
+    pub(super) async fn submit(&self, work: Work) -> Result<(), StoreError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (done, result) = oneshot::channel();
+        let queue = queue.ok_or(StoreError::Closed)?;
+        queue.send(Job { work, done }).await.map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Lets the thread write what is queued, and waits for its end.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            joined
+                .map_err(|_| StoreError::Closed)?
+                .map_err(|_| StoreError::Closed)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_all(mut connection: Connection, path: &Path, mut jobs: mpsc::Receiver<Job>) {
+    let mut group: Vec<Job> = Vec::with_capacity(GROUP_MAX);
+    while jobs.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        if let [_] = group.as_slice() {
+            if let Some(job) = group.pop() {
+                // Whoever asked may be gone; the work stands all the same.
+                drop(job.done.send(write_one(&mut connection, path, &job.work)));
+            }
+            continue;
+        }
+        match write_group(&mut connection, path, &group) {
+            Ok(results) => {
+                for (job, result) in group.drain(..).zip(results) {
+                    drop(job.done.send(result));
+                }
+            }
+            // The transaction as a whole failed: each is told by itself, as if it had come alone.
+            Err(_) => {
+                for job in group.drain(..) {
+                    drop(job.done.send(write_one(&mut connection, path, &job.work)));
+                }
+            }
+        }
+    }
+}
+
+fn write_one(connection: &mut Connection, path: &Path, work: &Work) -> Result<(), StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(sqlite)?;
+    apply::apply(&transaction, path, work)?;
+    transaction.commit().map_err(sqlite)
+}
+
+/// Does each job under a savepoint of its own: one that is refused takes no other with it.
+fn write_group(
+    connection: &mut Connection,
+    path: &Path,
+    group: &[Job],
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let mut transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(sqlite)?;
+    let mut results = Vec::with_capacity(group.len());
+    for job in group {
+        let savepoint = transaction.savepoint().map_err(sqlite)?;
+        let result = apply::apply(&savepoint, path, &job.work);
+        if result.is_ok() {
+            savepoint.commit().map_err(sqlite)?;
+        } else {
+            // Dropping a savepoint rolls it back.
+            drop(savepoint);
+        }
+        results.push(result);
+    }
+    transaction.commit().map_err(sqlite)?;
+    Ok(results)
+}

@@ -1,0 +1,523 @@
+//! What every store must do, written against the trait. PostgreSQL will run the same.
+
+use std::sync::Arc;
+
+use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
+use autokestra_secrets::{Masked, MaskedJson, Masker};
+use autokestra_store::{
+    AuditEvent, Change, ExecutionFilter, ExecutionRef, FindError, LogEntry, LogFilter, LogLevel, LogSource,
+    NewExecution, NewTaskRun, SourceFilter, SqliteOptions, SqliteStore, Store, StoreError, Synchronous, Usage,
+};
+use serde_json::json;
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    store: Arc<dyn Store>,
+}
+
+fn options(folder: &tempfile::TempDir) -> SqliteOptions {
+    SqliteOptions {
+        path: folder.path().join("data/db.sqlite"),
+        synchronous: Synchronous::Normal,
+    }
+}
+
+fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = SqliteStore::open(&options(&folder)).expect("a new database");
+    Fixture {
+        folder,
+        store: Arc::new(store),
+    }
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn id(number: i64) -> ExecutionId {
+    ExecutionId::new(at(1_000_000 + number), 7)
+}
+
+fn task() -> TaskId {
+    "first".parse().expect("a good id")
+}
+
+fn json_of(value: &serde_json::Value) -> MaskedJson {
+    Masker::none().mask_json(value)
+}
+
+async fn create(store: &dyn Store, number: i64) -> ExecutionId {
+    let run = |name: &str, needs: Vec<TaskId>| NewTaskRun {
+        task: name.parse().expect("a good id"),
+        action: "core/console.log".parse().expect("a good name"),
+        needs,
+    };
+    let new = NewExecution {
+        id: id(number),
+        workflow: "flow".parse().expect("a good id"),
+        trigger: "manual".to_owned(),
+        inputs: json_of(&json!({ "a": 1 })),
+        tasks: vec![run("first", Vec::new()), run("second", vec![task()])],
+        at: at(number),
+    };
+    store.create_execution(new).await.expect("it is created");
+    id(number)
+}
+
+fn execution_change(id: ExecutionId, from: ExecutionState, to: ExecutionState, when: i64) -> Change {
+    let reason = (to == ExecutionState::Failed).then_some(ReasonCode::TaskFailed);
+    let transition = from.to(to, reason).expect("a legal transition");
+    Change::Execution {
+        id,
+        transition,
+        at: at(when),
+        message: None,
+        outputs: None,
+    }
+}
+
+fn task_change(execution: ExecutionId, from: TaskState, to: TaskState, when: i64) -> Change {
+    let transition = from.to(to, None).expect("a legal transition");
+    let output = (to == TaskState::Success).then(|| json_of(&json!({ "out": [1, 2] })));
+    Change::Task {
+        execution,
+        task: task(),
+        transition,
+        at: at(when),
+        message: None,
+        inputs: None,
+        output,
+    }
+}
+
+fn log(execution: ExecutionId, level: LogLevel, source: LogSource, message: &str, when: i64) -> LogEntry {
+    LogEntry {
+        execution: Some(execution),
+        task: Some(task()),
+        attempt: Some(1),
+        at: at(when),
+        level,
+        source,
+        message: Masker::none().mask(message),
+        metadata: Some(json_of(&json!({ "stream": "stdout" }))),
+    }
+}
+
+async fn read(store: &dyn Store, filter: LogFilter) -> Vec<String> {
+    let mut rows = store.logs(filter);
+    let mut found = Vec::new();
+    while let Some(row) = rows.recv().await {
+        found.push(row.expect("a row").message.into_string());
+    }
+    found
+}
+
+#[tokio::test]
+async fn an_execution_is_kept_from_its_creation_to_its_end() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let id = create(store, 1).await;
+    let usage = Usage {
+        peak_memory: 5,
+        cpu_ms: 1.5,
+        ..Usage::default()
+    };
+    store
+        .commit(vec![
+            execution_change(id, ExecutionState::Pending, ExecutionState::Running, 2),
+            task_change(id, TaskState::Pending, TaskState::Running, 3),
+            Change::AttemptStarted {
+                execution: id,
+                task: task(),
+                attempt: 1,
+                at: at(3),
+                digest: None,
+            },
+            Change::AttemptEnded {
+                execution: id,
+                task: task(),
+                attempt: 1,
+                at: at(9),
+                error: None,
+                usage: usage.clone(),
+            },
+            task_change(id, TaskState::Running, TaskState::Success, 9),
+            execution_change(id, ExecutionState::Running, ExecutionState::Success, 12),
+        ])
+        .await
+        .expect("it is stored");
+    let detail = store.execution(id).await.expect("it is read").expect("it is there");
+    assert_eq!(detail.row.state, ExecutionState::Success);
+    assert_eq!(detail.row.duration().map(|duration| duration.as_millis()), Some(10));
+    assert_eq!(detail.inputs.value(), &json!({ "a": 1 }));
+    assert_eq!(detail.tasks.len(), 2);
+    assert_eq!(
+        detail.tasks[0].output.as_ref().map(MaskedJson::value),
+        Some(&json!({ "out": [1, 2] }))
+    );
+    assert_eq!(detail.tasks[0].attempts[0].usage, Some(usage));
+    assert_eq!(
+        (detail.tasks[1].state, detail.tasks[1].needs.as_slice()),
+        (TaskState::Pending, &["first".to_owned()][..])
+    );
+    let events = store.audit_events(id).await.expect("they are read");
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let expected = [
+        "CREATED",
+        "STATE_CHANGE",
+        "STARTED",
+        "STATE_CHANGE",
+        "STATE_CHANGE",
+        "STATE_CHANGE",
+        "COMPLETED",
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(events[6].metadata.value(), &json!({ "duration": 10 }));
+    // Each event holds the hash of the one before it.
+    for pair in events.windows(2) {
+        assert_eq!(pair[0].hash, pair[1].previous_hash);
+    }
+}
+
+#[tokio::test]
+async fn the_same_change_twice_changes_nothing_and_another_end_is_refused() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let id = create(store, 1).await;
+    let start = || {
+        vec![execution_change(
+            id,
+            ExecutionState::Pending,
+            ExecutionState::Running,
+            2,
+        )]
+    };
+    let end = |to| vec![execution_change(id, ExecutionState::Running, to, 3)];
+    store.commit(start()).await.expect("it starts");
+    store.commit(start()).await.expect("once more is nothing");
+    store.commit(end(ExecutionState::Cancelled)).await.expect("it ends");
+    let events = store.audit_events(id).await.expect("they are read").len();
+    store
+        .commit(end(ExecutionState::Cancelled))
+        .await
+        .expect("once more is nothing");
+    let refused = store.commit(end(ExecutionState::Success)).await;
+    assert!(matches!(refused, Err(StoreError::StaleState { .. })), "{refused:?}");
+    assert_eq!(store.audit_events(id).await.expect("they are read").len(), events);
+    let detail = store.execution(id).await.expect("it is read").expect("it is there");
+    assert_eq!(detail.row.state, ExecutionState::Cancelled);
+}
+
+#[tokio::test]
+async fn changes_are_all_made_or_none() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let id = create(store, 1).await;
+    let refused = store
+        .commit(vec![
+            task_change(id, TaskState::Pending, TaskState::Running, 2),
+            execution_change(id, ExecutionState::Running, ExecutionState::Success, 3),
+        ])
+        .await;
+    assert!(matches!(refused, Err(StoreError::StaleState { .. })), "{refused:?}");
+    let detail = store.execution(id).await.expect("it is read").expect("it is there");
+    assert_eq!(detail.tasks[0].state, TaskState::Pending);
+}
+
+#[tokio::test]
+async fn many_callers_at_once_are_each_told_of_their_own() {
+    let fixture = fixture();
+    let store = &fixture.store;
+    let mut callers = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let store = Arc::clone(store);
+        callers.spawn(async move {
+            let id = create(&*store, number).await;
+            let to = if number % 2 == 0 {
+                ExecutionState::Running
+            } else {
+                ExecutionState::Cancelled
+            };
+            store
+                .commit(vec![execution_change(id, ExecutionState::Pending, to, 5)])
+                .await
+                .expect("it is stored");
+            // Every caller's second change is refused, and harms nobody else's.
+            let stale = execution_change(id, ExecutionState::Waiting, ExecutionState::Failed, 6);
+            assert!(store.commit(vec![stale]).await.is_err());
+        });
+    }
+    while let Some(caller) = callers.join_next().await {
+        caller.expect("no caller panics");
+    }
+    let states = vec![ExecutionState::Running];
+    let page = store
+        .list_executions(ExecutionFilter {
+            states,
+            limit: 5,
+            offset: 98,
+            ..ExecutionFilter::default()
+        })
+        .await;
+    let page = page.expect("it is read");
+    assert_eq!((page.total, page.executions.len()), (100, 2));
+}
+
+#[tokio::test]
+async fn executions_are_found_by_id_beginning_and_last() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let find = |text: &str| store.find_execution(text.parse::<ExecutionRef>().expect("a reference"));
+    assert!(matches!(find("last").await, Err(FindError::Empty)));
+    let (first, second) = (create(store, 1).await, create(store, 2).await);
+    assert_eq!(find("last").await.expect("it is there"), second);
+    assert_eq!(find(&first.to_string()).await.expect("it is there"), first);
+    assert_eq!(
+        find(&first.to_string()[5..20].to_uppercase())
+            .await
+            .expect("without its prefix"),
+        first
+    );
+    assert!(matches!(find("exec-0").await, Err(FindError::Ambiguous { candidates, .. }) if candidates.len() == 2));
+    assert!(matches!(find("exec-zz").await, Err(FindError::NotFound { .. })));
+    assert!("no id!".parse::<ExecutionRef>().is_err());
+}
+
+#[tokio::test]
+async fn all_log_filters_hold_at_once() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let (one, two) = (create(store, 1).await, create(store, 2).await);
+    let plugin = |execution| LogSource::Plugin {
+        execution,
+        task: task(),
+    };
+    let entries = vec![
+        log(one, LogLevel::Info, plugin(one), "a first", 10),
+        log(one, LogLevel::Error, LogSource::Worker, "a second", 20),
+        log(one, LogLevel::Error, plugin(one), "a third", 30),
+        log(two, LogLevel::Warn, plugin(two), "b fourth", 40),
+    ];
+    store.append_logs(entries).await.expect("they are stored");
+    let all = LogFilter::default;
+    assert_eq!(read(store, all()).await, ["a first", "a second", "a third", "b fourth"]);
+    assert_eq!(
+        read(
+            store,
+            LogFilter {
+                execution: Some(two),
+                ..all()
+            }
+        )
+        .await,
+        ["b fourth"]
+    );
+    let plugins = Some(SourceFilter::from("plugin"));
+    let errors = LogFilter {
+        levels: vec![LogLevel::Error, LogLevel::Warn],
+        source: plugins,
+        ..all()
+    };
+    assert_eq!(read(store, errors.clone()).await, ["a third", "b fourth"]);
+    assert_eq!(
+        read(
+            store,
+            LogFilter {
+                since: Some(at(35)),
+                ..errors
+            }
+        )
+        .await,
+        ["b fourth"]
+    );
+    let exact = Some(SourceFilter::from(plugin(one).to_string().as_str()));
+    assert_eq!(
+        read(
+            store,
+            LogFilter {
+                source: exact,
+                task: Some(task()),
+                ..all()
+            }
+        )
+        .await,
+        ["a first", "a third"]
+    );
+    let grep = Some(regex::Regex::new("^a .*d$").expect("a pattern"));
+    assert_eq!(
+        read(
+            store,
+            LogFilter {
+                grep,
+                offset: 1,
+                limit: Some(1),
+                ..all()
+            }
+        )
+        .await,
+        ["a third"]
+    );
+    assert!(
+        read(
+            store,
+            LogFilter {
+                source: Some(SourceFilter::from("nobody")),
+                ..all()
+            }
+        )
+        .await
+        .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_to_change_the_audit_trail() {
+    let fixture = fixture();
+    let id = create(&*fixture.store, 1).await;
+    let event = AuditEvent::TriggeredBy {
+        actor: Masked::literal("someone"),
+    };
+    let audit = Change::Audit {
+        execution: id,
+        task: None,
+        at: at(2),
+        event,
+    };
+    fixture.store.commit(vec![audit]).await.expect("it is stored");
+    let connection = rusqlite::Connection::open(options(&fixture.folder).path).expect("a second connection");
+    for sql in ["UPDATE audit_events SET type = 'X'", "DELETE FROM audit_events"] {
+        let refused = connection.execute(sql, []).expect_err("a trigger refuses");
+        assert!(refused.to_string().contains("cannot be"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_without_output_costs_at_most_eight_rows() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let id = create(store, 1).await;
+    let path = options(&fixture.folder).path;
+    let changed = || {
+        let connection = rusqlite::Connection::open(&path).expect("a second connection");
+        let sql = "SELECT (SELECT COUNT(*) FROM attempts) + (SELECT COUNT(*) FROM logs) + (SELECT COUNT(*) FROM audit_events)";
+        connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .expect("a count")
+    };
+    let before = changed();
+    let closing = vec![
+        log(id, LogLevel::Info, LogSource::Worker, "ended", 4),
+        log(
+            id,
+            LogLevel::Info,
+            LogSource::Plugin {
+                execution: id,
+                task: task(),
+            },
+            "ended",
+            4,
+        ),
+    ];
+    let start = vec![
+        task_change(id, TaskState::Pending, TaskState::Running, 2),
+        Change::AttemptStarted {
+            execution: id,
+            task: task(),
+            attempt: 1,
+            at: at(2),
+            digest: None,
+        },
+    ];
+    let end = vec![
+        Change::Logs(closing),
+        Change::AttemptEnded {
+            execution: id,
+            task: task(),
+            attempt: 1,
+            at: at(4),
+            error: None,
+            usage: Usage::default(),
+        },
+        task_change(id, TaskState::Running, TaskState::Success, 4),
+    ];
+    store.commit(start).await.expect("it starts");
+    store.commit(end).await.expect("it ends");
+    // Three rows besides are changed in place: the task's twice, the attempt's once.
+    assert!(changed() - before + 3 <= 8, "{} rows", changed() - before + 3);
+}
+
+#[tokio::test]
+async fn a_plugins_values_are_kept_and_removed() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let (workflow, plugin) = ("flow".parse().expect("an id"), "core/http".parse().expect("a name"));
+    let set = |value: Option<MaskedJson>| Change::PluginState {
+        workflow: "flow".parse().expect("an id"),
+        plugin: "core/http".parse().expect("a name"),
+        key: "mark".to_owned(),
+        value,
+    };
+    store
+        .commit(vec![
+            set(Some(json_of(&json!(1)))),
+            set(Some(json_of(&json!({ "a": 2 })))),
+        ])
+        .await
+        .expect("it is kept");
+    let found = store.state_value(&workflow, &plugin, "mark").await.expect("it is read");
+    assert_eq!(found.as_deref(), Some("{\"a\":2}"));
+    store.commit(vec![set(None)]).await.expect("it is removed");
+    assert_eq!(
+        store.state_value(&workflow, &plugin, "mark").await.expect("it is read"),
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_as_it_was() {
+    let fixture = fixture();
+    create(&*fixture.store, 1).await;
+    fixture.store.close().await.expect("it closes");
+    let path = options(&fixture.folder).path;
+    let connection = rusqlite::Connection::open(&path).expect("a connection");
+    connection.pragma_update(None, "user_version", 99).expect("it is set");
+    connection.close().expect("it closes");
+    let before = std::fs::read(&path).expect("the file");
+    let refused = SqliteStore::open(&options(&fixture.folder));
+    assert!(
+        matches!(refused, Err(StoreError::NewerVersion { found: 99, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(std::fs::read(&path).expect("the file"), before);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_told_and_left() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = SqliteOptions {
+        path: folder.path().join("notes.txt"),
+        synchronous: Synchronous::Full,
+    };
+    let text = "these are notes, and by no means a database".repeat(50);
+    std::fs::write(&options.path, &text).expect("written");
+    let refused = SqliteStore::open(&options);
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(&options.path).expect("the file"), text);
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so_and_its_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let fixture = fixture();
+    create(&*fixture.store, 1).await;
+    fixture.store.close().await.expect("it closes");
+    assert!(matches!(
+        fixture.store.commit(Vec::new()).await,
+        Err(StoreError::Closed)
+    ));
+    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    let path = options(&fixture.folder).path;
+    assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
+}
