@@ -284,15 +284,9 @@ async fn executions_are_found_by_id_beginning_and_last() {
     assert!("no id!".parse::<ExecutionRef>().is_err());
 }
 
-#[tokio::test]
-async fn all_log_filters_hold_at_once() {
-    let fixture = fixture();
-    let store = &*fixture.store;
+/// Four entries of two executions.
+async fn with_logs(store: &dyn Store) -> (ExecutionId, ExecutionId) {
     let (one, two) = (create(store, 1).await, create(store, 2).await);
-    let plugin = |execution| LogSource::Plugin {
-        execution,
-        task: task(),
-    };
     let entries = vec![
         log(one, LogLevel::Info, plugin(one), "a first", 10),
         log(one, LogLevel::Error, LogSource::Worker, "a second", 20),
@@ -300,6 +294,21 @@ async fn all_log_filters_hold_at_once() {
         log(two, LogLevel::Warn, plugin(two), "b fourth", 40),
     ];
     store.append_logs(entries).await.expect("they are stored");
+    (one, two)
+}
+
+fn plugin(execution: ExecutionId) -> LogSource {
+    LogSource::Plugin {
+        execution,
+        task: task(),
+    }
+}
+
+#[tokio::test]
+async fn log_entries_are_read_by_execution_and_source() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let (one, two) = with_logs(store).await;
     let all = LogFilter::default;
     assert_eq!(read(store, all()).await, ["a first", "a second", "a third", "b fourth"]);
     assert_eq!(
@@ -308,24 +317,6 @@ async fn all_log_filters_hold_at_once() {
             LogFilter {
                 execution: Some(two),
                 ..all()
-            }
-        )
-        .await,
-        ["b fourth"]
-    );
-    let plugins = Some(SourceFilter::from("plugin"));
-    let errors = LogFilter {
-        levels: vec![LogLevel::Error, LogLevel::Warn],
-        source: plugins,
-        ..all()
-    };
-    assert_eq!(read(store, errors.clone()).await, ["a third", "b fourth"]);
-    assert_eq!(
-        read(
-            store,
-            LogFilter {
-                since: Some(at(35)),
-                ..errors
             }
         )
         .await,
@@ -344,31 +335,52 @@ async fn all_log_filters_hold_at_once() {
         .await,
         ["a first", "a third"]
     );
-    let grep = Some(regex::Regex::new("^a .*d$").expect("a pattern"));
-    assert_eq!(
-        read(
-            store,
-            LogFilter {
-                grep,
-                offset: 1,
-                limit: Some(1),
-                ..all()
-            }
-        )
-        .await,
-        ["a third"]
-    );
+    let nobody = Some(SourceFilter::from("nobody"));
     assert!(
         read(
             store,
             LogFilter {
-                source: Some(SourceFilter::from("nobody")),
+                source: nobody,
                 ..all()
             }
         )
         .await
         .is_empty()
     );
+}
+
+#[tokio::test]
+async fn all_log_filters_hold_at_once() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    with_logs(store).await;
+    let all = LogFilter::default;
+    let plugins = Some(SourceFilter::from("plugin"));
+    let errors = LogFilter {
+        levels: vec![LogLevel::Error, LogLevel::Warn],
+        source: plugins,
+        ..all()
+    };
+    assert_eq!(read(store, errors.clone()).await, ["a third", "b fourth"]);
+    assert_eq!(
+        read(
+            store,
+            LogFilter {
+                since: Some(at(35)),
+                ..errors
+            }
+        )
+        .await,
+        ["b fourth"]
+    );
+    let grep = Some(regex::Regex::new("^a .*d$").expect("a pattern"));
+    let second = LogFilter {
+        grep,
+        offset: 1,
+        limit: Some(1),
+        ..all()
+    };
+    assert_eq!(read(store, second).await, ["a third"]);
 }
 
 #[tokio::test]
