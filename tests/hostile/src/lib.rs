@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit/plugin.wit", world: "guest", generate_all });
+    wit_bindgen::generate!({ path: "../../wit", world: "guest" });
     pub(super) struct Attacker;
     export!(Attacker);
 }

@@ -1,232 +1,207 @@
-//! A plugin that attacks: each way must end with the right reason, and harm nothing else.
+//! A plugin that attacks: each way must end with the right reason, and harm nothing beside it.
 
-use std::path::PathBuf;
-use std::sync::LazyLock;
+use autokestra_model::{ReasonCode, TaskState};
 
-use serde_json::Value;
+use crate::support::{Kept, Place};
 
-use crate::support::{Place, repository, target, task};
-
-/// The component of `tests/hostile`, built from source once for all tests.
-fn component() -> PathBuf {
-    static COMPONENT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let toolchain = autokestra_toolchain::Toolchain::find().expect("a wasm toolchain: run `make setup`");
-        let options = autokestra_toolchain::BuildOptions::new(repository().join("tests/hostile"), target().join("plugins"));
-        toolchain.build(&options).expect("the hostile plugin builds")
-    });
-    COMPONENT.clone()
-}
-
-/// A place that finds the hostile plugin, with a workflow of one attack and one task beside it that must not be harmed.
-fn attacked(action: &str, more: &str) -> (Place, Value) {
-    let place = Place::with_flow(&format!(
+/// Runs one attack beside a task that must not be harmed.
+async fn attack(action: &str, more: &str) -> Kept {
+    let yaml = format!(
         "id: attacked\ntasks:\n  - id: attack\n    type: test/hostile.{action}\n{more}  - id: bystander\n    type: \
-         core/console.log\n    inputs: {{ message: unharmed }}\n"
-    ));
-    install(&place);
-    let run = place.run("run flow.yaml").code(if OUTLIVED.contains(&action) { 0 } else { 1 });
-    assert!(!run.stderr.contains('\u{1b}'), "an escape reached the terminal: {}", run.stderr);
-    let execution = place.inspect();
-    assert_eq!(task(&execution, "bystander")["state"], "SUCCESS", "{execution:#}");
-    (place, execution)
+         test/hostile.ok\n"
+    );
+    let kept = Place::new(4).run(&yaml).await;
+    assert_eq!(kept.task("bystander").state, TaskState::Success);
+    kept
 }
 
-/// Ways that are no failure: the host lives with them.
-const OUTLIVED: &[&str] =
-    &["flood-stdout", "flood-log", "invalid-utf8", "long-line", "read-env", "terminal-escape", "ok"];
-
-fn install(place: &Place) {
-    std::fs::create_dir_all(place.path("plugins")).expect("create a folder");
-    std::fs::copy(component(), place.path("plugins/hostile.wasm")).expect("copy the component");
-    place.write("config.yaml", "plugins:\n  directories: [./plugins]\n");
-}
-
-/// The one place that asks how an attack ended: its reason code, and a part of its message.
-#[track_caller]
-fn check(action: &str, more: &str, reason: &str, message: &str) -> (Place, Value) {
-    let (place, execution) = attacked(action, more);
-    let attack = task(&execution, "attack");
-    assert_eq!((attack["state"].as_str(), attack["reasonCode"].as_str()), (Some("FAILED"), Some(reason)), "{attack:#}");
-    let said = attack["attempts"][0]["error"]["message"].as_str().unwrap_or_default().to_owned();
+/// The one place that asks how an attack failed: its reason, and a part of what it says.
+async fn check(action: &str, more: &str, reason: ReasonCode, message: &str) -> Kept {
+    let kept = attack(action, more).await;
+    let task = kept.task("attack");
+    let said = task
+        .message
+        .as_ref()
+        .map(|message| message.as_str().to_owned())
+        .unwrap_or_default();
+    assert_eq!(
+        (task.state, task.reason),
+        (TaskState::Failed, Some(reason)),
+        "{action} said: {said}"
+    );
     assert!(said.contains(message), "{action} said: {said}");
-    (place, execution)
+    kept
 }
 
-#[track_caller]
-fn outlived(action: &str, more: &str) -> (Place, Value) {
-    let (place, execution) = attacked(action, more);
-    assert_eq!(task(&execution, "attack")["state"], "SUCCESS", "{execution:#}");
-    (place, execution)
+/// For ways that are no failure: the host lives with them.
+async fn outlived(action: &str, more: &str) -> Kept {
+    let kept = attack(action, more).await;
+    let task = kept.task("attack");
+    assert_eq!(task.state, TaskState::Success, "{action}: {:?}", task.message);
+    kept
 }
 
-fn plugin_lines(execution: &Value) -> Vec<&str> {
-    let logs = execution["logs"].as_array().expect("logs are a list");
-    let of_attack = |log: &&Value| log["taskId"] == "attack" && log["metadata"]["stream"].is_string();
-    logs.iter().filter(of_attack).filter_map(|log| log["message"].as_str()).collect()
+#[tokio::test]
+async fn a_loop_ends_at_its_timeout() {
+    check(
+        "loop-forever",
+        "    timeoutSeconds: 0.3\n",
+        ReasonCode::Timeout,
+        "timeoutSeconds",
+    )
+    .await;
 }
 
-#[test]
-fn a_loop_ends_at_its_timeout() {
-    check("loop-forever", "    timeoutSeconds: 1\n", "timeout", "timeoutSeconds");
+#[tokio::test]
+async fn fuel_ends_a_loop() {
+    let kept = check(
+        "loop-forever",
+        "    limits: { fuel: 1_000_000 }\n",
+        ReasonCode::LimitFuel,
+        "limits.fuel",
+    )
+    .await;
+    let usage = kept.task("attack").attempts[0].usage.clone().expect("it ended");
+    assert_eq!(usage.fuel, Some(1_000_000));
 }
 
-#[test]
-fn memory_without_bound_ends_at_the_limit() {
-    let (_, execution) = check("allocate", "", "limit_memory", "limits.memory");
-    let peak = task(&execution, "attack")["attempts"][0]["usage"]["peakMemory"].as_u64();
-    assert!(peak.is_some_and(|peak| peak > 32 << 20 && peak <= 64 << 20), "{peak:?}");
+#[tokio::test]
+async fn memory_without_bound_ends_at_the_limit() {
+    let kept = check("allocate", "", ReasonCode::LimitMemory, "limits.memory").await;
+    let peak = kept.task("attack").attempts[0]
+        .usage
+        .clone()
+        .expect("it ended")
+        .peak_memory;
+    assert!(peak > 32 << 20 && peak <= 64 << 20, "{peak}");
 }
 
-#[test]
-fn recursion_without_bound_ends_at_the_stack() {
-    check("recurse", "", "limit_stack", "stack");
+#[tokio::test]
+async fn recursion_without_bound_ends_at_the_stack() {
+    check("recurse", "", ReasonCode::LimitStack, "stack").await;
 }
 
-#[test]
-fn fuel_ends_a_loop() {
-    check("loop-forever", "    limits: { fuel: 1_000_000 }\n", "limit_fuel", "limits.fuel");
-}
-
-#[test]
-fn a_flood_of_output_is_cut_and_counted() {
-    let (_, execution) = outlived("flood-stdout", "    limits: { logBytes: 1MiB }\n");
-    let kept: usize = plugin_lines(&execution).iter().map(|line| line.len()).sum();
-    assert!(kept <= 1 << 20, "{kept} bytes were kept");
-    let logs = execution["logs"].as_array().expect("logs are a list");
-    let warned = logs.iter().any(|log| {
-        log["level"] == "WARN" && log["message"].as_str().is_some_and(|text| text.contains("limits.logBytes"))
-    });
+#[tokio::test]
+async fn a_flood_of_output_is_cut_and_counted() {
+    let kept = outlived("flood-stdout", "    limits: { logBytes: 1MiB }\n").await;
+    let lines: usize = kept.lines("attack").iter().map(|line| line.len()).sum();
+    assert!(lines > 1 << 19 && lines <= 1 << 20, "{lines} bytes were kept");
+    let warned = kept
+        .logs
+        .iter()
+        .any(|log| log.message.as_str().contains("limits.logBytes"));
     assert!(warned, "no entry says what was cut");
 }
 
-#[test]
-fn a_flood_of_log_calls_is_cut() {
-    let (_, execution) = outlived("flood-log", "    limits: { logBytes: 64KiB }\n");
-    assert!(plugin_lines(&execution).len() < 64 << 10);
+#[tokio::test]
+async fn a_flood_of_log_calls_is_cut() {
+    let kept = outlived("flood-log", "    limits: { logBytes: 64KiB }\n").await;
+    assert!(kept.lines("attack").len() < 64 << 10);
 }
 
-#[test]
-fn invalid_utf8_is_replaced() {
-    let (_, execution) = outlived("invalid-utf8", "");
-    let lines = plugin_lines(&execution);
-    assert_eq!(lines.first(), Some(&"before \u{fffd}\u{fffd}\u{fffd} after"), "{lines:?}");
-    assert_eq!(lines.len(), 2, "{lines:?}");
-}
-
-#[test]
-fn a_line_of_50_mb_is_split_and_cut() {
-    let (_, execution) = outlived("long-line", "");
-    let lines = plugin_lines(&execution);
-    let longest = lines.iter().map(|line| line.len()).max().unwrap_or_default();
-    assert!(longest <= (64 << 10) + 64, "a line of {longest} bytes");
-    let kept: usize = lines.iter().map(|line| line.len()).sum();
-    assert!(kept > 9 << 20 && kept <= 11 << 20, "{kept} bytes were kept of 50 MiB");
-}
-
-#[test]
-fn a_trap_is_told() {
-    check("trap", "", "trap", "unreachable");
-}
-
-#[test]
-fn a_panic_is_told_with_its_words() {
-    check("panic", "", "trap", "the guest gave up on purpose");
-}
-
-#[test]
-fn an_exit_with_a_code_is_told() {
-    let (_, execution) = check("exit", "", "exit_nonzero", "7");
-    assert_eq!(plugin_lines(&execution), ["about to leave"]);
-}
-
-#[test]
-fn an_exit_without_an_answer_is_a_failure() {
-    check("exit-zero", "", "invalid_output", "exit");
-}
-
-#[test]
-fn an_answer_that_is_no_json_is_a_failure() {
-    check("invalid-json", "", "invalid_output", "JSON");
-}
-
-#[test]
-fn an_answer_past_its_limit_is_a_failure() {
-    check("large-output", "", "limit_output", "limits.output");
-}
-
-#[test]
-fn an_error_of_the_plugin_is_its_own() {
-    let (_, execution) = check("plugin-error", "", "plugin_error", "it did not work");
-    assert_eq!(task(&execution, "attack")["attempts"][0]["error"]["retryable"], false);
-}
-
-#[test]
-fn a_file_outside_is_denied_and_the_yaml_is_shown() {
-    let (_, execution) = check("read-file", "    inputs: { path: /etc/hostname }\n", "permission_denied", "");
-    let logs = execution["logs"].as_array().expect("logs are a list");
-    let shown = logs.iter().any(|log| {
-        let text = log["message"].as_str().unwrap_or_default();
-        log["level"] == "WARN" && text.contains("filesystem:") && text.contains("read: [\"/etc/hostname\"]")
-    });
-    assert!(shown, "no entry shows what to add: {logs:#?}");
-    let events = execution["auditEvents"].as_array().expect("events are a list");
-    assert!(events.iter().any(|event| event["type"] == "PERMISSION_DENIED"), "{events:#?}");
-}
-
-#[test]
-fn a_path_that_leaves_the_grant_is_denied() {
-    let grant = "    permissions: { filesystem: { read: [\"./plugins\"] } }\n    inputs: { path: \"/plugins/../../../etc/passwd\" }\n";
-    check("read-file", grant, "permission_denied", "");
-}
-
-#[test]
-fn a_link_that_leaves_the_grant_is_denied() {
-    let place = Place::with_flow(
-        "id: attacked\npermissions: { filesystem: { read: [\"./in\"] } }\ntasks:\n  - id: attack\n    type: \
-         test/hostile.read-file\n    inputs: { path: /in/link }\n",
+#[tokio::test]
+async fn bytes_that_are_no_text_are_replaced() {
+    let kept = outlived("invalid-utf8", "").await;
+    let lines = kept.lines("attack");
+    assert_eq!(
+        (lines.len(), lines[0]),
+        (2, "before \u{fffd}\u{fffd}\u{fffd} after"),
+        "{lines:?}"
     );
-    install(&place);
-    place.write("secret.txt", "outside");
-    place.write("in/file.txt", "inside");
-    std::os::unix::fs::symlink(place.path("secret.txt"), place.path("in/link")).expect("make a link");
-    place.run("run flow.yaml").code(1);
-    let execution = place.inspect();
-    assert_eq!(task(&execution, "attack")["state"], "FAILED", "{execution:#}");
 }
 
-#[test]
-fn a_write_through_a_read_grant_is_denied() {
-    let grant = "    permissions: { filesystem: { read: [\"./plugins\"] } }\n    inputs: { path: /plugins/new.txt }\n";
-    let (place, _) = check("write-file", grant, "permission_denied", "");
-    assert!(!place.path("plugins/new.txt").exists());
+#[tokio::test]
+async fn a_line_of_50_mb_is_split_and_cut() {
+    let kept = outlived("long-line", "").await;
+    let lines = kept.lines("attack");
+    let longest = lines.iter().map(|line| line.len()).max().unwrap_or_default();
+    assert!(longest <= (64 << 10) + 16, "a line of {longest} bytes");
+    let all: usize = lines.iter().map(|line| line.len()).sum();
+    assert!(all > 9 << 20 && all <= 10 << 20, "{all} bytes were kept of 50 MiB");
 }
 
-#[test]
-fn the_root_is_not_listed() {
-    check("list-root", "", "permission_denied", "");
+#[tokio::test]
+async fn traps_and_panics_are_told_with_their_words() {
+    check("trap", "", ReasonCode::Trap, "unreachable").await;
+    check("panic", "", ReasonCode::Trap, "the guest gave up on purpose").await;
 }
 
-#[test]
-fn the_environment_is_empty() {
-    let (_, execution) = outlived("read-env", "");
-    assert_eq!(task(&execution, "attack")["output"], 0);
+#[tokio::test]
+async fn an_exit_is_told_with_its_code() {
+    let kept = check("exit", "", ReasonCode::ExitNonzero, "exit(1)").await;
+    assert_eq!(kept.lines("attack"), ["about to leave"]);
+    check("exit-zero", "", ReasonCode::InvalidOutput, "exit(0)").await;
 }
 
-#[test]
-fn open_files_have_a_limit() {
-    let grant = "    permissions: { filesystem: { read: [\"./plugins\"] } }\n    inputs: { path: /plugins/hostile.wasm }\n";
-    check("open-many", grant, "limit_handles", "64");
+#[tokio::test]
+async fn answers_that_are_none_are_refused() {
+    check("invalid-json", "", ReasonCode::InvalidOutput, "JSON").await;
+    check("large-output", "", ReasonCode::LimitOutput, "limits.output").await;
 }
 
-#[test]
-fn terminal_escapes_do_not_reach_the_terminal() {
-    let (place, _) = outlived("terminal-escape", "");
-    let shown = place.run("execution logs last").code(0).stdout;
-    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown:?}");
-    assert!(shown.contains("cleared"), "{shown}");
+#[tokio::test]
+async fn an_error_of_the_plugin_is_its_own() {
+    let kept = check("plugin-error", "", ReasonCode::PluginError, "it did not work").await;
+    let error = kept.task("attack").attempts[0].error.clone().expect("it failed");
+    assert_eq!(error.code.as_str(), "bad_code__31m");
+    assert!(!error.retryable);
 }
 
-#[test]
-fn kept_state_has_a_limit() {
-    check("state-flood", "", "plugin_error", "keys");
+#[tokio::test]
+async fn files_outside_the_grants_are_out_of_reach() {
+    let read = |path: &str| format!("    inputs: {{ path: {path} }}\n");
+    let plugins = "    permissions: { filesystem: { read: [\"./plugins\"] } }\n";
+    check("read-file", &read("/etc/hostname"), ReasonCode::PluginError, "").await;
+    check(
+        "read-file",
+        &format!("{plugins}{}", read("/plugins/../../../etc/passwd")),
+        ReasonCode::PluginError,
+        "",
+    )
+    .await;
+    check(
+        "read-file",
+        &format!("{plugins}{}", read("/plugins/../db.sqlite")),
+        ReasonCode::PluginError,
+        "",
+    )
+    .await;
+    check("list-root", "", ReasonCode::PluginError, "").await;
+    check(
+        "write-file",
+        &format!("{plugins}{}", read("/plugins/new.txt")),
+        ReasonCode::PluginError,
+        "",
+    )
+    .await;
+    outlived("read-file", &format!("{plugins}{}", read("/plugins/hostile.wasm"))).await;
+}
+
+#[tokio::test]
+async fn a_link_does_not_lead_out_of_its_folder() {
+    let place = Place::new(1);
+    std::fs::write(place.path("outside.txt"), "outside").expect("written");
+    std::fs::create_dir(place.path("in")).expect("created");
+    std::os::unix::fs::symlink(place.path("outside.txt"), place.path("in/absolute")).expect("linked");
+    std::os::unix::fs::symlink("../outside.txt", place.path("in/relative")).expect("linked");
+    for link in ["absolute", "relative"] {
+        let yaml = format!(
+            "id: attacked\ntasks:\n  - id: attack\n    type: test/hostile.read-file\n    permissions: {{ filesystem: {{ \
+             read: [\"./in\"] }} }}\n    inputs: {{ path: /in/{link} }}\n"
+        );
+        let kept = place.run(&yaml).await;
+        assert_eq!(kept.task("attack").state, TaskState::Failed, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn the_environment_is_empty() {
+    let kept = outlived("read-env", "").await;
+    let output = kept.task("attack").output.as_ref().map(|output| output.value().clone());
+    assert_eq!(output, Some(0.into()));
+}
+
+#[tokio::test]
+async fn kept_values_have_a_limit() {
+    check("state-flood", "", ReasonCode::PluginError, "100 keys, then").await;
 }

@@ -100,7 +100,12 @@ pub(crate) async fn run(
         buffer: shared.log_buffer,
         flush: shared.log_flush,
     };
-    let Job { index, started_at, slot, spec } = job;
+    let Job {
+        index,
+        started_at,
+        slot,
+        spec,
+    } = job;
     let attempt = spec.attempt;
     let (sender, events) = mpsc::channel(GUEST_EVENTS_QUEUED_MAX);
     let prepared = prepare(spec, &shared, sender);
@@ -116,14 +121,24 @@ pub(crate) async fn run(
             reason = stopped(&mut stop) => (End::Stopped(reason), Usage::default(), Vec::new()),
             report = run => match report.result {
                 Ok(output) => (End::Output(output), report.usage, report.state),
-                Err(failure) => (End::Failed(failure), report.usage, Vec::new()),
+                Err(failure) => (End::Failed(*failure), report.usage, Vec::new()),
             },
         })
     };
     let ((end, usage, state), rows) = tokio::try_join!(guest, logs::collect(&log, events))?;
     drop(slot);
     let ended_at = shared.clock.now();
-    Ok(Ended { index, attempt, started_at, ended_at, end, usage, state, rows, log })
+    Ok(Ended {
+        index,
+        attempt,
+        started_at,
+        ended_at,
+        end,
+        usage,
+        state,
+        rows,
+        log,
+    })
 }
 
 /// Waits until a stop is asked for. Where nobody can ask any more, it waits for ever.
@@ -142,7 +157,9 @@ fn prepare(spec: Spec, shared: &AttemptShared, events: mpsc::Sender<GuestEvent>)
         Box::new(Failure {
             reason: ReasonCode::GrantUnusable,
             code: ReasonCode::GrantUnusable.as_str().into(),
-            message: shared.masker.mask(&format!("failed to open what `{}` is granted: {chain}", spec.task)),
+            message: shared
+                .masker
+                .mask(&format!("failed to open what `{}` is granted: {chain}", spec.task)),
             retryable: false,
             retry_after: None,
             details: None,

@@ -37,7 +37,12 @@ impl Dispatch {
     /// A graph in which nothing has run.
     pub(crate) fn new(plan: &Plan) -> Self {
         let open_needs: Vec<usize> = (0..plan.len()).map(|task| plan.in_degree(task)).collect();
-        let ready = open_needs.iter().enumerate().filter(|(_, open)| **open == 0).map(|(task, _)| Reverse(task)).collect();
+        let ready = open_needs
+            .iter()
+            .enumerate()
+            .filter(|(_, open)| **open == 0)
+            .map(|(task, _)| Reverse(task))
+            .collect();
         Self {
             blocked: vec![None; plan.len()],
             states: vec![TaskState::Pending; plan.len()],
@@ -96,8 +101,17 @@ impl Dispatch {
                 match self.blocked[dependent] {
                     None => self.ready.push(Reverse(dependent)),
                     Some(reason) => {
-                        skipped.push(Skipped { task: dependent, reason });
-                        ends.push((dependent, TaskEnd { state: TaskState::Skipped, reason: Some(reason) }));
+                        skipped.push(Skipped {
+                            task: dependent,
+                            reason,
+                        });
+                        ends.push((
+                            dependent,
+                            TaskEnd {
+                                state: TaskState::Skipped,
+                                reason: Some(reason),
+                            },
+                        ));
                     }
                 }
             }
@@ -129,7 +143,11 @@ impl Dispatch {
 
 /// A failure behind a task tells more than a condition that was false.
 fn worse(known: Option<ReasonCode>, new: ReasonCode) -> ReasonCode {
-    if known == Some(ReasonCode::DependencyFailed) { ReasonCode::DependencyFailed } else { new }
+    if known == Some(ReasonCode::DependencyFailed) {
+        ReasonCode::DependencyFailed
+    } else {
+        new
+    }
 }
 
 /// Why the end of a task keeps one that needs it from running, if it does.

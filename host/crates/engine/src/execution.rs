@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::attempt::{self, AttemptShared, Ended, Spec, Job};
+use crate::attempt::{self, AttemptShared, Ended, Job, Spec};
 use crate::batch::Batch;
 use crate::dispatch::Dispatch;
 use crate::error::RunError;
@@ -53,7 +53,6 @@ pub(crate) struct Execution {
     pub(crate) shared: Arc<AttemptShared>,
     pub(crate) plan: Plan,
     pub(crate) plugins: HashMap<PluginName, Arc<Plugin>>,
-    pub(crate) secrets: Secrets,
     pub(crate) scope: Scope,
     pub(crate) dispatch: Dispatch,
     pub(crate) tasks: Vec<TaskRun>,
@@ -75,9 +74,12 @@ pub(crate) struct Execution {
     stopped: watch::Receiver<Option<StopReason>>,
 }
 
+/// An engine task that ended: its id and what its attempt gave, or that it panicked.
+type Joined = Result<(Id, Result<Ended, StoreError>), JoinError>;
+
 /// What ends a wait.
 enum Woken {
-    Ended(Vec<Result<(Id, Result<Ended, StoreError>), JoinError>>),
+    Ended(Vec<Joined>),
     Slot(OwnedSemaphorePermit),
     RetryDue,
     Stop(StopReason),
@@ -92,13 +94,18 @@ impl Execution {
         let now = parts.runner.clock.now();
         let scope = Scope::new(
             parts.inputs,
-            autokestra_model::ExecutionInfo {
+            &autokestra_model::ExecutionInfo {
                 id: parts.attempts.execution,
                 workflow_id: parts.attempts.workflow.clone(),
                 started_at: now,
             },
         );
-        scope.set_secrets(parts.secrets.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect());
+        scope.set_secrets(
+            parts
+                .secrets
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose().to_owned())),
+        );
         Self {
             shared: Arc::new(parts.attempts),
             dispatch: Dispatch::new(&parts.plan),
@@ -106,7 +113,6 @@ impl Execution {
             runner: parts.runner,
             plan: parts.plan,
             plugins: parts.plugins,
-            secrets: parts.secrets,
             scope,
             state: ExecutionState::Pending,
             started_at: now,
@@ -179,16 +185,28 @@ impl Execution {
             return;
         }
         self.deadline = self.workflow().timeout.map(|timeout| Instant::now() + timeout);
-        self.set_state(Next { to: ExecutionState::Running, reason: None }, now, batch);
+        self.set_state(
+            Next {
+                to: ExecutionState::Running,
+                reason: None,
+            },
+            now,
+            batch,
+        );
         let started = self.scheduler_entry(LogLevel::Info, Masked::literal("Execution started"), now);
         batch.changes.push(started);
-        batch.events.push(RunEvent::Started { execution: self.shared.execution });
+        batch.events.push(RunEvent::Started {
+            execution: self.shared.execution,
+        });
     }
 
     /// Starts ready tasks, in file order, as long as there are slots.
     fn fill(&mut self, batch: &mut Batch) {
         while self.dispatch.has_ready() {
-            let slot = self.spare.take().or_else(|| Arc::clone(&self.runner.tasks).try_acquire_owned().ok());
+            let slot = self
+                .spare
+                .take()
+                .or_else(|| Arc::clone(&self.runner.tasks).try_acquire_owned().ok());
             let Some(slot) = slot else { return };
             let Some(task) = self.dispatch.pop_ready() else { return };
             // A task that ends without an attempt gives its slot back for the next.
@@ -216,7 +234,9 @@ impl Execution {
 
     fn launch(&mut self, job: Job) {
         let key = (job.index, job.spec.attempt);
-        let handle = self.running.spawn(attempt::run(job, Arc::clone(&self.shared), self.stopped.clone()));
+        let handle = self
+            .running
+            .spawn(attempt::run(job, Arc::clone(&self.shared), self.stopped.clone()));
         self.running_as.insert(handle.id(), key);
     }
 
@@ -272,7 +292,12 @@ impl Execution {
             Woken::Stop(reason) => {
                 self.stopping = Some(reason);
                 // Tells the attempts, whoever asked.
-                self.stop.send_if_modified(|current| current.is_none() && { *current = Some(reason); true });
+                self.stop.send_if_modified(|current| {
+                    current.is_none() && {
+                        *current = Some(reason);
+                        true
+                    }
+                });
             }
         }
         Ok(())
@@ -290,9 +315,23 @@ impl Execution {
         let idle = self.running.is_empty() && batch.jobs.is_empty() && !self.dispatch.has_ready();
         let now = self.runner.clock.now();
         if self.state == ExecutionState::Running && idle && !self.retries.is_empty() {
-            self.set_state(Next { to: ExecutionState::Waiting, reason: Some(ReasonCode::RetryBackoff) }, now, batch);
+            self.set_state(
+                Next {
+                    to: ExecutionState::Waiting,
+                    reason: Some(ReasonCode::RetryBackoff),
+                },
+                now,
+                batch,
+            );
         } else if self.state == ExecutionState::Waiting && !batch.jobs.is_empty() {
-            self.set_state(Next { to: ExecutionState::Running, reason: None }, now, batch);
+            self.set_state(
+                Next {
+                    to: ExecutionState::Running,
+                    reason: None,
+                },
+                now,
+                batch,
+            );
         }
     }
 
@@ -304,7 +343,10 @@ impl Execution {
             reason: run.reason,
             message: run.message.clone(),
             attempts: run.attempts,
-            duration: run.started_at.zip(run.ended_at).map(|(started, ended)| ended.since(started)),
+            duration: run
+                .started_at
+                .zip(run.ended_at)
+                .map(|(started, ended)| ended.since(started)),
         }
     }
 
@@ -321,10 +363,15 @@ impl Execution {
             action: definition.action.action().to_owned(),
             input,
             permissions: definition.permissions.as_ref().unwrap_or(&workflow.permissions).clone(),
-            limits: definition.limits.as_ref().unwrap_or(&workflow.limits).clone(),
+            limits: definition.limits.unwrap_or(workflow.limits),
             timeout,
         };
-        Some(Job { index: task, started_at: at, slot, spec })
+        Some(Job {
+            index: task,
+            started_at: at,
+            slot,
+            spec,
+        })
     }
 }
 
@@ -337,5 +384,9 @@ async fn sleep_until(at: Option<Instant>) {
 
 /// A duration in the words of a person: milliseconds below a second, else seconds with one digit.
 pub(crate) fn duration_text(time: Duration) -> String {
-    if time.as_millis() < 1000 { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
+    if time.as_millis() < 1000 {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
 }

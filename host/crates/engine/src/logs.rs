@@ -55,8 +55,16 @@ impl LogTarget {
             // The engine's own keys stand: a plugin cannot pose as another.
             metadata.entry(key).or_insert(value);
         }
-        let source = LogSource::Plugin { execution: self.execution, task: self.task.clone() };
-        self.entry(source, level, message, Some(self.masker.mask_json(&Value::Object(metadata))))
+        let source = LogSource::Plugin {
+            execution: self.execution,
+            task: self.task.clone(),
+        };
+        self.entry(
+            source,
+            level,
+            message,
+            Some(self.masker.mask_json(&Value::Object(metadata))),
+        )
     }
 
     fn entry(&self, source: LogSource, level: LogLevel, message: Masked, metadata: Option<MaskedJson>) -> LogEntry {
@@ -75,13 +83,26 @@ impl LogTarget {
     /// The rows that one event of the guest makes.
     async fn rows(&self, event: GuestEvent) -> Vec<Change> {
         match event {
-            GuestEvent::Log { stream, level, message, fields } => {
-                let fields = fields.into_iter().map(|(key, value)| (key.into_string(), Value::from(value.into_string())));
-                let entry = self.plugin(level.into(), message, Some(stream), fields.collect());
+            GuestEvent::Log {
+                stream,
+                level,
+                message,
+                fields,
+            } => {
+                let fields = fields
+                    .into_iter()
+                    .map(|(key, value)| (key.into_string(), Value::from(value.into_string())));
+                let entry = self.plugin(log_level(level), message, Some(stream), fields.collect());
                 vec![self.told(entry).await]
             }
             GuestEvent::Progress { done, total, note } => {
-                self.tell(RunEvent::Progress { task: self.task.clone(), done, total, note }).await;
+                self.tell(RunEvent::Progress {
+                    task: self.task.clone(),
+                    done,
+                    total,
+                    note,
+                })
+                .await;
                 Vec::new()
             }
             GuestEvent::Denied(denial) => self.denied(denial).await,
@@ -98,13 +119,19 @@ impl LogTarget {
     }
 
     async fn denied(&self, denial: Denial) -> Vec<Change> {
-        let text = format!("{}\nto allow it, add to the task or the workflow:\n{}", denial.message, denial.yaml);
+        let text = format!(
+            "{}\nto allow it, add to the task or the workflow:\n{}",
+            denial.message, denial.yaml
+        );
         let entry = self.worker(LogLevel::Warn, self.masker.mask(&text), None);
         let audit = Change::Audit {
             execution: self.execution,
             task: Some(self.task.clone()),
             at: entry.at,
-            event: AuditEvent::PermissionDenied { capability: denial.capability.to_string(), target: denial.target },
+            event: AuditEvent::PermissionDenied {
+                capability: denial.capability.to_string(),
+                target: denial.target,
+            },
         };
         vec![self.told(entry).await, audit]
     }
@@ -122,6 +149,16 @@ impl LogTarget {
             // An observer that went away is no reason to stop the work.
             drop(observer.send(event).await);
         }
+    }
+}
+
+/// The sandbox's level as the store's: the two crates do not know each other.
+fn log_level(level: autokestra_sandbox::LogLevel) -> LogLevel {
+    match level {
+        autokestra_sandbox::LogLevel::Debug => LogLevel::Debug,
+        autokestra_sandbox::LogLevel::Info => LogLevel::Info,
+        autokestra_sandbox::LogLevel::Warn => LogLevel::Warn,
+        autokestra_sandbox::LogLevel::Error => LogLevel::Error,
     }
 }
 
@@ -150,7 +187,11 @@ pub(crate) async fn collect(
         if rows.len() >= target.buffer {
             target.store.commit(merge(std::mem::take(&mut rows))).await?;
         }
-        due = if rows.is_empty() { None } else { due.or_else(|| Some(Instant::now() + target.flush)) };
+        due = if rows.is_empty() {
+            None
+        } else {
+            due.or_else(|| Some(Instant::now() + target.flush))
+        };
     }
 }
 

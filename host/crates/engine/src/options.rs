@@ -27,9 +27,12 @@ pub struct RunnerOptions {
     pub log_flush: Duration,
 }
 
+/// Gives a variable's value.
+type ReadVariable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Reads a variable of the environment that workflows may be granted.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<ReadVariable>);
 
 impl Environment {
     /// An environment that asks `read` for each variable.

@@ -1,6 +1,6 @@
 //! The rows of a decision: transitions, attempts, closing log entries.
 
-use autokestra_model::{ExecutionState, ReasonCode, State, TaskState, Timestamp};
+use autokestra_model::{ExecutionState, ReasonCode, State as _, TaskState, Timestamp};
 use autokestra_sandbox::{Failure, Usage};
 use autokestra_secrets::{Masked, MaskedJson};
 use autokestra_store::{AttemptErrorRow, Change, LogLevel};
@@ -22,7 +22,10 @@ pub(crate) struct TaskFields {
 
 impl TaskFields {
     pub(crate) fn message(message: Masked) -> Self {
-        Self { message: Some(message), ..Self::default() }
+        Self {
+            message: Some(message),
+            ..Self::default()
+        }
     }
 }
 
@@ -36,17 +39,26 @@ pub(crate) struct Next<S> {
 /// The reason code and the words of a stop.
 pub(crate) fn stop_words(reason: StopReason) -> (ReasonCode, Masked) {
     match reason {
-        StopReason::TimedOut => {
-            (ReasonCode::Timeout, Masked::literal("the execution took longer than the workflow's `timeoutSeconds`"))
-        }
+        StopReason::TimedOut => (
+            ReasonCode::Timeout,
+            Masked::literal("the execution took longer than the workflow's `timeoutSeconds`"),
+        ),
         StopReason::User => (ReasonCode::CancelledByUser, Masked::literal("cancelled by the user")),
-        StopReason::Shutdown => (ReasonCode::Shutdown, Masked::literal("stopped because the process goes down")),
+        StopReason::Shutdown => (
+            ReasonCode::Shutdown,
+            Masked::literal("stopped because the process goes down"),
+        ),
     }
 }
 
 /// An error of the engine's own about an attempt.
 pub(crate) fn own_error(code: ReasonCode, message: Masked) -> AttemptErrorRow {
-    AttemptErrorRow { code: Masked::literal(code.as_str()), message, retryable: false, details: None }
+    AttemptErrorRow {
+        code: Masked::literal(code.as_str()),
+        message,
+        retryable: false,
+        details: None,
+    }
 }
 
 impl Execution {
@@ -105,7 +117,13 @@ impl Execution {
         match self.state.transition(next.to, next.reason) {
             Ok(transition) => {
                 let id = self.shared.execution;
-                batch.changes.push(Change::Execution { id, transition, at, message, outputs });
+                batch.changes.push(Change::Execution {
+                    id,
+                    transition,
+                    at,
+                    message,
+                    outputs,
+                });
                 self.state = next.to;
             }
             Err(error) => tracing::error!(%error, "refused a change of the execution's state"),
@@ -113,7 +131,7 @@ impl Execution {
     }
 
     /// The row of an attempt's end.
-    pub(crate) fn attempt_row(&self, ended: AttemptEnd, error: Option<AttemptErrorRow>, batch: &mut Batch) {
+    pub(crate) fn attempt_row(&self, ended: &AttemptEnd, error: Option<AttemptErrorRow>, batch: &mut Batch) {
         batch.changes.push(Change::AttemptEnded {
             execution: self.shared.execution,
             task: self.plan.task(ended.task).id.clone(),
@@ -140,9 +158,18 @@ impl Execution {
     pub(crate) fn closing_entries(&self, ended: &Ended, words: &ClosingWords<'_>, batch: &mut Batch) {
         let duration = ended.ended_at.since(ended.started_at);
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let level = if words.failure.is_some() { LogLevel::Error } else { LogLevel::Info };
+        let level = if words.failure.is_some() {
+            LogLevel::Error
+        } else {
+            LogLevel::Info
+        };
         let task = &self.plan.task(ended.index).id;
-        let mut text = format!("attempt {} of `{task}` {} after {}", ended.attempt, words.verb, duration_text(duration));
+        let mut text = format!(
+            "attempt {} of `{task}` {} after {}",
+            ended.attempt,
+            words.verb,
+            duration_text(duration)
+        );
         if let Some(failure) = words.failure {
             text.push_str(": ");
             text.push_str(failure.message.as_str());
@@ -154,7 +181,11 @@ impl Execution {
             metadata.insert("reason".into(), failure.reason.as_str().into());
         }
         let masker = &self.shared.masker;
-        let worker = ended.log.worker(level, masker.mask(&text), Some(masker.mask_json(&Value::Object(metadata))));
+        let worker = ended.log.worker(
+            level,
+            masker.mask(&text),
+            Some(masker.mask_json(&Value::Object(metadata))),
+        );
         let fields = Map::from_iter([("duration".to_owned(), Value::from(millis))]);
         let action = &self.plan.task(ended.index).action;
         let text = format!("{action} {} after {}", words.verb, duration_text(duration));
@@ -170,7 +201,11 @@ impl Execution {
     pub(crate) fn finish(&mut self, batch: &mut Batch) -> Outcome {
         let at = self.runner.clock.now();
         let (next, message, outputs) = self.verdict();
-        let level = if next.to == ExecutionState::Success { LogLevel::Info } else { LogLevel::Error };
+        let level = if next.to == ExecutionState::Success {
+            LogLevel::Info
+        } else {
+            LogLevel::Error
+        };
         let duration = duration_text(at.since(self.started_at));
         let mut text = format!("Execution ended {} after {duration}", next.to);
         if let Some(message) = &message {
@@ -188,30 +223,61 @@ impl Execution {
             outputs,
             started_at: self.started_at,
             ended_at: at,
-            tasks: (0..self.plan.len()).map(|task| self.summary(task, self.dispatch.state(task))).collect(),
+            tasks: (0..self.plan.len())
+                .map(|task| self.summary(task, self.dispatch.state(task)))
+                .collect(),
         }
     }
 
     fn verdict(&self) -> (Next<ExecutionState>, Option<Masked>, Option<MaskedJson>) {
         if let Some(stop) = self.stopping {
             let (reason, message) = stop_words(stop);
-            let to = if stop == StopReason::TimedOut { ExecutionState::Failed } else { ExecutionState::Cancelled };
-            return (Next { to, reason: Some(reason) }, Some(message), None);
+            let to = if stop == StopReason::TimedOut {
+                ExecutionState::Failed
+            } else {
+                ExecutionState::Cancelled
+            };
+            return (
+                Next {
+                    to,
+                    reason: Some(reason),
+                },
+                Some(message),
+                None,
+            );
         }
-        let failed = |reason| Next { to: ExecutionState::Failed, reason: Some(reason) };
+        let failed = |reason| Next {
+            to: ExecutionState::Failed,
+            reason: Some(reason),
+        };
         if let Some(task) = self.failure {
             let message = self.tasks[task].message.as_ref().map_or("", Masked::as_str);
             let text = format!("task `{}` failed: {message}", self.plan.task(task).id);
-            return (failed(ReasonCode::TaskFailed), Some(self.shared.masker.mask(&text)), None);
+            return (
+                failed(ReasonCode::TaskFailed),
+                Some(self.shared.masker.mask(&text)),
+                None,
+            );
         }
         match self.workflow().outputs.render(&self.scope) {
             Ok(outputs) => {
                 let outputs = self.shared.masker.mask_json(&outputs);
-                (Next { to: ExecutionState::Success, reason: None }, None, Some(outputs))
+                (
+                    Next {
+                        to: ExecutionState::Success,
+                        reason: None,
+                    },
+                    None,
+                    Some(outputs),
+                )
             }
             Err(error) => {
                 let text = format!("every task ended, and the workflow's outputs cannot be rendered: {error}");
-                (failed(ReasonCode::ExpressionFailed), Some(self.shared.masker.mask(&text)), None)
+                (
+                    failed(ReasonCode::ExpressionFailed),
+                    Some(self.shared.masker.mask(&text)),
+                    None,
+                )
             }
         }
     }

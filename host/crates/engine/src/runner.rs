@@ -57,8 +57,21 @@ impl Runner {
         seed: u64,
     ) -> Self {
         let slots = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
-        let (workflows, tasks) = (slots(options.max_concurrent_workflows), slots(options.max_concurrent_tasks));
-        Self { shared: Arc::new(RunnerShared { options, store, sandbox, clock, seed, workflows, tasks }) }
+        let (workflows, tasks) = (
+            slots(options.max_concurrent_workflows),
+            slots(options.max_concurrent_tasks),
+        );
+        Self {
+            shared: Arc::new(RunnerShared {
+                options,
+                store,
+                sandbox,
+                clock,
+                seed,
+                workflows,
+                tasks,
+            }),
+        }
     }
 
     /// Loads the workflow's plugins, stores the execution as PENDING, and runs it in the background.
@@ -84,7 +97,12 @@ impl Runner {
         };
         shared.store.create_execution(new).await?;
         let actor = AuditEvent::TriggeredBy { actor: request.actor };
-        let triggered = Change::Audit { execution: id, task: None, at, event: actor };
+        let triggered = Change::Audit {
+            execution: id,
+            task: None,
+            at,
+            event: actor,
+        };
         let (stop, stopped) = watch::channel(None);
         let attempts = AttemptShared {
             store: Arc::clone(&shared.store),
@@ -99,10 +117,23 @@ impl Runner {
             log_buffer: shared.options.log_buffer.max(1),
             log_flush: shared.options.log_flush,
         };
-        let parts = ExecutionParts { runner: shared, attempts, plan, plugins, inputs, secrets: request.secrets, random, triggered };
+        let parts = ExecutionParts {
+            runner: shared,
+            attempts,
+            plan,
+            plugins,
+            inputs,
+            secrets: request.secrets,
+            random,
+            triggered,
+        };
         let execution = Execution::new(parts, stop.clone(), stopped);
         let join = tokio::spawn(execution.run());
-        Ok(RunHandle { id, canceller: Canceller { stop }, join })
+        Ok(RunHandle {
+            id,
+            canceller: Canceller { stop },
+            join,
+        })
     }
 
     async fn load_plugins(&self, workflow: &Workflow) -> Result<HashMap<PluginName, Arc<Plugin>>, StartError> {
@@ -111,7 +142,10 @@ impl Runner {
             let name = task.action.plugin();
             if !plugins.contains_key(name) {
                 let plugin = self.shared.sandbox.plugin(name).await;
-                let plugin = plugin.map_err(|source| StartError::Plugin { plugin: name.clone(), source })?;
+                let plugin = plugin.map_err(|source| StartError::Plugin {
+                    plugin: name.clone(),
+                    source,
+                })?;
                 plugins.insert(name.clone(), plugin);
             }
         }

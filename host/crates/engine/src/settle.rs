@@ -27,11 +27,25 @@ struct TaskOutcome {
 
 impl TaskOutcome {
     fn success(output: Value) -> Self {
-        Self { next: Next { to: TaskState::Success, reason: None }, message: None, output: Some(output) }
+        Self {
+            next: Next {
+                to: TaskState::Success,
+                reason: None,
+            },
+            message: None,
+            output: Some(output),
+        }
     }
 
     fn without_output(to: TaskState, reason: ReasonCode, message: Masked) -> Self {
-        Self { next: Next { to, reason: Some(reason) }, message: Some(message), output: None }
+        Self {
+            next: Next {
+                to,
+                reason: Some(reason),
+            },
+            message: Some(message),
+            output: None,
+        }
     }
 }
 
@@ -62,7 +76,11 @@ impl Execution {
         let masker = &self.shared.masker;
         let failed = |text: String| {
             let message = masker.mask(&text);
-            Box::new(TaskOutcome::without_output(TaskState::Failed, ReasonCode::ExpressionFailed, message))
+            Box::new(TaskOutcome::without_output(
+                TaskState::Failed,
+                ReasonCode::ExpressionFailed,
+                message,
+            ))
         };
         // The condition is asked once: a retry belongs to a task that runs.
         if let Some(when) = definition.when.as_ref().filter(|_| self.tasks[task].attempts == 0) {
@@ -101,14 +119,37 @@ impl Execution {
         let secrets = definition.inputs.secrets().to_vec();
         // Templates, not values: a secret stands in the store as its name.
         let inputs = first.then(|| self.shared.masker.mask_json(&definition.inputs.source()));
-        let fields = TaskFields { inputs, ..TaskFields::default() };
-        self.change_task(task, Next { to: TaskState::Running, reason: None }, at, fields, batch);
+        let fields = TaskFields {
+            inputs,
+            ..TaskFields::default()
+        };
+        self.change_task(
+            task,
+            Next {
+                to: TaskState::Running,
+                reason: None,
+            },
+            at,
+            fields,
+            batch,
+        );
         let execution = self.shared.execution;
         let digest = Some(job.spec.plugin.digest);
-        batch.changes.push(Change::AttemptStarted { execution, task: id.clone(), attempt, at, digest });
+        batch.changes.push(Change::AttemptStarted {
+            execution,
+            task: id.clone(),
+            attempt,
+            at,
+            digest,
+        });
         batch.changes.extend(secrets.into_iter().map(|name| {
             let event = AuditEvent::SecretAccessed { name };
-            Change::Audit { execution, task: Some(id.clone()), at, event }
+            Change::Audit {
+                execution,
+                task: Some(id.clone()),
+                at,
+                event,
+            }
         }));
         batch.jobs.push(job);
         batch.events.push(RunEvent::AttemptStarted { task: id, attempt });
@@ -118,25 +159,56 @@ impl Execution {
     pub(crate) fn settle(&mut self, mut ended: Ended, batch: &mut Batch) {
         batch.changes.append(&mut ended.rows);
         let (task, at) = (ended.index, ended.ended_at);
-        let row = AttemptEnd { task, attempt: ended.attempt, at, usage: std::mem::take(&mut ended.usage) };
+        let row = AttemptEnd {
+            task,
+            attempt: ended.attempt,
+            at,
+            usage: std::mem::take(&mut ended.usage),
+        };
         match std::mem::replace(&mut ended.end, End::Output(Value::Null)) {
             End::Output(output) => {
-                self.closing_entries(&ended, &ClosingWords { verb: "succeeded", failure: None }, batch);
-                self.attempt_row(row, None, batch);
+                self.closing_entries(
+                    &ended,
+                    &ClosingWords {
+                        verb: "succeeded",
+                        failure: None,
+                    },
+                    batch,
+                );
+                self.attempt_row(&row, None, batch);
                 self.state_rows(task, std::mem::take(&mut ended.state), batch);
                 self.end_task(task, TaskOutcome::success(output), at, batch);
             }
             End::Failed(failure) => {
-                self.closing_entries(&ended, &ClosingWords { verb: "failed", failure: Some(&failure) }, batch);
+                self.closing_entries(
+                    &ended,
+                    &ClosingWords {
+                        verb: "failed",
+                        failure: Some(&failure),
+                    },
+                    batch,
+                );
                 let code = self.shared.masker.mask(&failure.code);
-                self.attempt_row(row, Some(error_row(&failure, code)), batch);
+                self.attempt_row(&row, Some(error_row(&failure, code)), batch);
                 self.after_failure(task, ended.attempt, failure, at, batch);
             }
             End::Stopped(reason) => {
                 let (code, message) = stop_words(reason);
-                self.closing_entries(&ended, &ClosingWords { verb: "was stopped", failure: None }, batch);
-                self.attempt_row(row, Some(own_error(code, message.clone())), batch);
-                self.end_task(task, TaskOutcome::without_output(TaskState::Cancelled, code, message), at, batch);
+                self.closing_entries(
+                    &ended,
+                    &ClosingWords {
+                        verb: "was stopped",
+                        failure: None,
+                    },
+                    batch,
+                );
+                self.attempt_row(&row, Some(own_error(code, message.clone())), batch);
+                self.end_task(
+                    task,
+                    TaskOutcome::without_output(TaskState::Cancelled, code, message),
+                    at,
+                    batch,
+                );
             }
         }
     }
@@ -145,9 +217,19 @@ impl Execution {
     pub(crate) fn settle_lost(&mut self, task: usize, attempt: u32, batch: &mut Batch) {
         let at = self.runner.clock.now();
         let message = Masked::literal("the engine lost this attempt by a bug of its own; run with -v and report it");
-        let row = AttemptEnd { task, attempt, at, usage: Usage::default() };
-        self.attempt_row(row, Some(own_error(ReasonCode::Internal, message.clone())), batch);
-        self.end_task(task, TaskOutcome::without_output(TaskState::Failed, ReasonCode::Internal, message), at, batch);
+        let row = AttemptEnd {
+            task,
+            attempt,
+            at,
+            usage: Usage::default(),
+        };
+        self.attempt_row(&row, Some(own_error(ReasonCode::Internal, message.clone())), batch);
+        self.end_task(
+            task,
+            TaskOutcome::without_output(TaskState::Failed, ReasonCode::Internal, message),
+            at,
+            batch,
+        );
     }
 
     fn after_failure(&mut self, task: usize, attempt: u32, failure: Failure, at: Timestamp, batch: &mut Batch) {
@@ -162,9 +244,17 @@ impl Execution {
         let backoff = definition.retry.delay(attempt, self.random.f64());
         let wait = backoff.max(failure.retry_after.unwrap_or_default());
         self.retries.insert((Instant::now() + wait, task));
-        let next = Next { to: TaskState::Waiting, reason: Some(ReasonCode::RetryBackoff) };
+        let next = Next {
+            to: TaskState::Waiting,
+            reason: Some(ReasonCode::RetryBackoff),
+        };
         self.change_task(task, next, at, TaskFields::message(failure.message.clone()), batch);
-        batch.events.push(RunEvent::RetryPlanned { task: id, attempt, wait, message: failure.message });
+        batch.events.push(RunEvent::RetryPlanned {
+            task: id,
+            attempt,
+            wait,
+            message: failure.message,
+        });
     }
 
     /// Writes a task's end down, tells the graph, and skips what can no longer run.
@@ -172,7 +262,11 @@ impl Execution {
         let TaskOutcome { next, message, output } = end;
         let output = output.map(Arc::new);
         let masked = output.as_ref().map(|output| self.shared.masker.mask_json(output));
-        let fields = TaskFields { message: message.clone(), inputs: None, output: masked };
+        let fields = TaskFields {
+            message: message.clone(),
+            inputs: None,
+            output: masked,
+        };
         self.change_task(task, next, at, fields, batch);
         let definition = self.plan.task(task);
         self.scope.set_task(&definition.id, next.to, output);
@@ -184,7 +278,14 @@ impl Execution {
             self.dispatch.finish_stopped(task, next.to);
             return;
         }
-        for skip in self.dispatch.finish(&self.plan, task, TaskEnd { state: next.to, reason: next.reason }) {
+        for skip in self.dispatch.finish(
+            &self.plan,
+            task,
+            TaskEnd {
+                state: next.to,
+                reason: next.reason,
+            },
+        ) {
             self.write_skip(skip, at, batch);
         }
     }
@@ -196,7 +297,10 @@ impl Execution {
         } else {
             Masked::literal("a task that it needs did not succeed")
         };
-        let next = Next { to: TaskState::Skipped, reason: Some(skip.reason) };
+        let next = Next {
+            to: TaskState::Skipped,
+            reason: Some(skip.reason),
+        };
         let fields = TaskFields::message(message.clone());
         self.push_transition(skip.task, TaskState::Pending, next, at, fields, batch);
         self.scope.set_task(&self.plan.task(skip.task).id, next.to, None);
@@ -208,7 +312,10 @@ impl Execution {
         let at = self.runner.clock.now();
         self.retries.clear();
         let (code, message) = stop_words(reason);
-        let next = Next { to: TaskState::Cancelled, reason: Some(code) };
+        let next = Next {
+            to: TaskState::Cancelled,
+            reason: Some(code),
+        };
         for (task, from) in self.dispatch.cancel_idle() {
             self.push_transition(task, from, next, at, TaskFields::message(message.clone()), batch);
             self.note_end(task, next, Some(message.clone()), at, batch);

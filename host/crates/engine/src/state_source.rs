@@ -28,6 +28,9 @@ impl StateSource for StoredState {
 
 impl fmt::Debug for StoredState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredState").field("workflow", &self.workflow).field("plugin", &self.plugin).finish()
+        f.debug_struct("StoredState")
+            .field("workflow", &self.workflow)
+            .field("plugin", &self.plugin)
+            .finish()
     }
 }

@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Plugins in wasmtime: one fresh instance per attempt, under grants and limits, with what it says captured and masked.
+//!
+//! Start reading at [`Sandbox::run`]. A sandbox has no ambient rights: what an attempt may reach is in its [`Grants`], and
+//! [`Grants::none`] reaches nothing.
+
+mod attempt;
+mod bindings;
+mod cache;
+mod capabilities;
+mod capture;
+mod codegen;
+mod error;
+mod failure;
+mod grants;
+mod guest;
+mod limiter;
+mod plugin;
+mod run;
+mod sandbox;
+
+pub use attempt::{
+    Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage,
+};
+pub use capabilities::Capabilities;
+pub use error::{GrantError, LoadError, SandboxError};
+pub use grants::Grants;
+pub use plugin::Plugin;
+pub use sandbox::{EmbeddedPlugin, Origin, Sandbox, SandboxOptions};

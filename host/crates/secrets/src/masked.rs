@@ -29,6 +29,12 @@ impl Masked {
         Self(Cow::Owned(text))
     }
 
+    /// Two masked texts with words of our own source between them.
+    #[must_use]
+    pub fn joined(first: &Self, between: &'static str, second: &Self) -> Self {
+        Self(Cow::Owned(format!("{first}{between}{second}")))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

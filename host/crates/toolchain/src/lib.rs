@@ -1,1 +1,193 @@
-//! Placeholder.
+//! Finds a toolchain for `wasm32-wasip2` and builds components with it. No wasmtime here, so build scripts can use it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The target that plugins are built for.
+const TARGET: &str = "wasm32-wasip2";
+
+/// Debian's own compiler, its library source, and the C library of WASI: what `rustc-web`, `rust-web-src` and `wasi-libc` install.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_WASI: &str = "/usr/lib/wasm32-wasi";
+
+/// Variables of an outer cargo that must not reach an inner one.
+const FOREIGN_VARIABLES: &[&str] = &[
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_BUILD_TARGET",
+    "CARGO_TARGET_DIR",
+    "CARGO_BUILD_RUSTFLAGS",
+    "RUSTC",
+    "RUSTDOC",
+    "CARGO_MAKEFLAGS",
+    "MAKEFLAGS",
+    "CARGO_PROFILE_RELEASE_PANIC",
+];
+
+/// Why there is no toolchain.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no toolchain for {TARGET}: run `rustup target add {TARGET}`, or on Debian \
+     `apt-get install --no-install-recommends rustc-web rust-web-src wasi-libc`"
+)]
+pub struct ToolchainError;
+
+/// Why a component was not built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// cargo could not be started.
+    #[error("start cargo for {}", manifest.display())]
+    Start {
+        /// The crate's manifest.
+        manifest: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The compiler refused the code. The text is its own.
+    #[error("build {}:\n{output}", manifest.display())]
+    Compile {
+        /// The crate's manifest.
+        manifest: PathBuf,
+        /// What cargo printed to stderr.
+        output: String,
+    },
+    /// cargo succeeded, and the component is not where it should be.
+    #[error("{} is missing after its build", path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+}
+
+/// What to build, and where to.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// The crate's folder.
+    pub manifest_dir: PathBuf,
+    /// The target folder; plugins share one, so that the standard library is built once.
+    pub target_dir: PathBuf,
+}
+
+impl BuildOptions {
+    /// Builds the crate in `manifest_dir` into `target_dir`.
+    #[must_use]
+    pub fn new(manifest_dir: impl Into<PathBuf>, target_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            manifest_dir: manifest_dir.into(),
+            target_dir: target_dir.into(),
+        }
+    }
+}
+
+/// A way to build components.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Toolchain {
+    /// rustup's compiler has the target.
+    Rustup,
+    /// Debian's compiler builds the standard library from source, with the linker of rustup's.
+    Debian {
+        /// The folder of `rust-lld` and `wasm-component-ld`.
+        linkers: PathBuf,
+    },
+}
+
+impl Toolchain {
+    /// Looks for a toolchain: rustup's target first, then Debian's packages.
+    ///
+    /// # Errors
+    /// [`ToolchainError`], which says what to install.
+    pub fn find() -> Result<Self, ToolchainError> {
+        let libraries = rustc(&["--print", "target-libdir", "--target", TARGET]);
+        if libraries.is_some_and(|folder| folder.is_dir()) {
+            return Ok(Self::Rustup);
+        }
+        let host = rustc(&["--print", "target-libdir"]).and_then(|folder| Some(folder.parent()?.join("bin")));
+        let linkers = host
+            .filter(|folder| folder.join("wasm-component-ld").is_file())
+            .ok_or(ToolchainError)?;
+        if Path::new(DEBIAN_RUSTC).is_file() && Path::new(DEBIAN_WASI).is_dir() {
+            Ok(Self::Debian { linkers })
+        } else {
+            Err(ToolchainError)
+        }
+    }
+
+    /// Builds a crate in release, with its lock file, and returns the path of its component.
+    ///
+    /// # Errors
+    /// [`BuildError`] with the compiler's own words.
+    pub fn build(&self, options: &BuildOptions) -> Result<PathBuf, BuildError> {
+        let manifest = options.manifest_dir.join("Cargo.toml");
+        let start = |source| BuildError::Start {
+            manifest: manifest.clone(),
+            source,
+        };
+        let mut command = Command::new("cargo");
+        for name in FOREIGN_VARIABLES {
+            command.env_remove(name);
+        }
+        command
+            .args([
+                "build",
+                "--release",
+                "--locked",
+                "--quiet",
+                "--target",
+                TARGET,
+                "--manifest-path",
+            ])
+            .arg(&manifest);
+        command.env("CARGO_TARGET_DIR", &options.target_dir);
+        if let Self::Debian { linkers } = self {
+            let mut path = OsString::from(linkers);
+            if let Some(rest) = std::env::var_os("PATH") {
+                path.push(":");
+                path.push(rest);
+            }
+            command.args(["-Z", "build-std=std,panic_abort"]);
+            command
+                .env("RUSTC", DEBIAN_RUSTC)
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("PATH", path);
+            command.env("RUSTFLAGS", format!("-L native={DEBIAN_WASI}"));
+        }
+        let output = command.output().map_err(start)?;
+        if !output.status.success() {
+            let output = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(BuildError::Compile { manifest, output });
+        }
+        let name = package_name(&manifest).map_err(start)?;
+        let file = format!("{}.wasm", name.replace('-', "_"));
+        let path = options.target_dir.join(TARGET).join("release").join(file);
+        if path.is_file() {
+            Ok(path)
+        } else {
+            Err(BuildError::Missing { path })
+        }
+    }
+}
+
+/// What rustup's compiler prints, as a path.
+fn rustc(arguments: &[&str]) -> Option<PathBuf> {
+    let mut command = Command::new("rustc");
+    for name in FOREIGN_VARIABLES {
+        command.env_remove(name);
+    }
+    let output = command.args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| PathBuf::from(text.trim()))
+}
+
+/// The `name` of a manifest: the first one, which is the package's.
+fn package_name(manifest: &Path) -> std::io::Result<String> {
+    let text = std::fs::read_to_string(manifest)?;
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    name.map(str::to_owned)
+        .ok_or_else(|| std::io::Error::other("the manifest names no package"))
+}

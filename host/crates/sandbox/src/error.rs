@@ -1,0 +1,101 @@
+//! What can go wrong before a guest runs.
+
+use std::path::PathBuf;
+
+use autokestra_model::PluginName;
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+#[error("set up wasmtime: {reason}")]
+pub struct SandboxError {
+    /// What wasmtime says.
+    pub reason: String,
+}
+
+/// Why a plugin cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no such plugin.
+    #[error("there is no plugin `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: PluginName,
+    },
+    /// The file cannot be read.
+    #[error("read {}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// It is not a component that wasmtime takes.
+    #[error("{origin} is no WebAssembly component: {reason}")]
+    NotAComponent {
+        /// Where it came from.
+        origin: String,
+        /// What wasmtime says.
+        reason: String,
+    },
+    /// It is a component of another world.
+    #[error("{origin} does not implement the world `autokestra:plugin@1.0.0`: {reason}")]
+    WrongWorld {
+        /// Where it came from.
+        origin: String,
+        /// What is missing, or what it has instead.
+        reason: String,
+    },
+    /// It failed to say what it is.
+    #[error("{origin} did not describe itself: {reason}")]
+    NotDescribed {
+        /// Where it came from.
+        origin: String,
+        /// Why.
+        reason: String,
+    },
+    /// What it says of itself makes no sense.
+    #[error("the manifest of {origin} is wrong: {reason}")]
+    Manifest {
+        /// Where it came from.
+        origin: String,
+        /// What.
+        reason: String,
+    },
+    /// Two files have one name.
+    #[error("`{name}` stands twice: in {} and in {}; remove one", first.display(), second.display())]
+    Duplicate {
+        /// The name.
+        name: PluginName,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+}
+
+/// Why something that is granted cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    /// A folder that may be read is not there, or is none.
+    #[error("the granted folder {} cannot be opened: {reason}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A folder that may be written cannot be made.
+    #[error("the granted folder {} cannot be made: {reason}", path.display())]
+    Create {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// This kind of grant is not built yet.
+    #[error("{what}: not supported yet")]
+    Unsupported {
+        /// What.
+        what: String,
+    },
+}

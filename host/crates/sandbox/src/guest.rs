@@ -1,0 +1,155 @@
+//! The host's side of one instance: its context, its limits, and the interfaces of our own contract.
+
+use std::sync::Arc;
+
+use autokestra_secrets::Masker;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::attempt::{GuestEvent, LogLevel, StateSource, Stream};
+use crate::bindings::autokestra::plugin::{log, progress, state, types};
+use crate::capture::{SharedBudget, locked};
+use crate::limiter::Limiter;
+
+/// Longest key of a kept value, in bytes.
+const KEY_BYTES_MAX: usize = 256;
+/// Longest kept value, in bytes of JSON.
+const VALUE_BYTES_MAX: usize = 64 << 10;
+/// Most values that one attempt may set or remove.
+const CHANGES_MAX: usize = 100;
+
+/// What belongs to one instance.
+pub(crate) struct GuestState {
+    pub(crate) wasi: WasiCtx,
+    pub(crate) table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) host: HostSide,
+}
+
+/// What the interfaces of our contract need.
+pub(crate) struct HostSide {
+    pub(crate) masker: Masker,
+    /// None while a plugin describes itself: then it is heard by nobody.
+    pub(crate) events: Option<mpsc::Sender<GuestEvent>>,
+    pub(crate) budget: SharedBudget,
+    pub(crate) source: Option<Arc<dyn StateSource>>,
+    pub(crate) changes: Vec<(String, Option<Value>)>,
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// Offers a guest all that it may import.
+pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    log::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
+    progress::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
+    state::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
+    types::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)
+}
+
+impl HostSide {
+    async fn tell(&self, event: GuestEvent) {
+        if let Some(events) = &self.events {
+            // Whoever listened may have stopped the attempt; then nobody needs it.
+            drop(events.send(event).await);
+        }
+    }
+}
+
+impl types::Host for HostSide {}
+
+impl log::Host for HostSide {
+    async fn emit(
+        &mut self,
+        level: log::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        let bytes = message.len() + fields.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        if !locked(&self.budget).take(bytes) {
+            return Ok(());
+        }
+        let level = match level {
+            log::Level::Debug => LogLevel::Debug,
+            log::Level::Info => LogLevel::Info,
+            log::Level::Warn => LogLevel::Warn,
+            log::Level::Error => LogLevel::Error,
+        };
+        let message = self.masker.mask(&message);
+        let fields = fields
+            .iter()
+            .map(|(key, value)| (self.masker.mask(key), self.masker.mask(value)))
+            .collect();
+        self.tell(GuestEvent::Log {
+            stream: Stream::Log,
+            level,
+            message,
+            fields,
+        })
+        .await;
+        Ok(())
+    }
+}
+
+impl progress::Host for HostSide {
+    async fn report(&mut self, done: u64, total: Option<u64>, note: Option<String>) -> wasmtime::Result<()> {
+        let note = note.map(|note| self.masker.mask(note.get(..512.min(note.len())).unwrap_or_default()));
+        self.tell(GuestEvent::Progress { done, total, note }).await;
+        Ok(())
+    }
+}
+
+impl state::Host for HostSide {
+    async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, String>> {
+        if let Some((_, value)) = self.changes.iter().rev().find(|(changed, _)| *changed == key) {
+            return Ok(Ok(value.as_ref().map(Value::to_string)));
+        }
+        match self.source.clone() {
+            Some(source) => Ok(source.get(&key).await),
+            None => Ok(Ok(None)),
+        }
+    }
+
+    async fn set(&mut self, key: String, value: String) -> wasmtime::Result<Result<(), String>> {
+        if value.len() > VALUE_BYTES_MAX {
+            return Ok(Err(format!(
+                "the value has {} bytes; {VALUE_BYTES_MAX} is the most",
+                value.len()
+            )));
+        }
+        match serde_json::from_str(&value) {
+            Ok(value) => Ok(self.change(key, Some(value))),
+            Err(error) => Ok(Err(format!("the value is no JSON: {error}"))),
+        }
+    }
+
+    async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.change(key, None))
+    }
+}
+
+impl HostSide {
+    fn change(&mut self, key: String, value: Option<Value>) -> Result<(), String> {
+        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+            return Err(format!("a key has 1 to {KEY_BYTES_MAX} bytes"));
+        }
+        if let Some(known) = self.changes.iter_mut().find(|(changed, _)| *changed == key) {
+            known.1 = value;
+            return Ok(());
+        }
+        if self.changes.len() >= CHANGES_MAX {
+            return Err(format!("{CHANGES_MAX} keys are the most that one attempt may change"));
+        }
+        self.changes.push((key, value));
+        Ok(())
+    }
+}

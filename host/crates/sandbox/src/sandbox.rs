@@ -1,0 +1,360 @@
+//! The engine, the linker, and the plugins that were found.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use autokestra_model::{Digest, PluginName};
+use tokio::sync::{Mutex, OnceCell};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::bindings::GuestPre;
+use crate::cache::Cache;
+use crate::error::{LoadError, SandboxError};
+use crate::guest::{self, GuestState};
+use crate::plugin::{self, Plugin};
+use crate::{capabilities, codegen};
+
+/// How often a running guest is made to yield. A stopped one ends within this.
+const EPOCH_TICK: Duration = Duration::from_millis(10);
+
+/// Largest component, in bytes: 64 MiB.
+const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// A plugin that is part of the program, with its code compiled ahead.
+#[derive(Clone, Debug)]
+pub struct EmbeddedPlugin {
+    /// Its name.
+    pub name: PluginName,
+    /// The component.
+    pub component: &'static [u8],
+    /// Its code, as an engine of `codegen` made it. Only the program's own build makes one.
+    pub precompiled: &'static [u8],
+}
+
+/// What a sandbox is made from.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxOptions {
+    /// Plugins of the program itself.
+    pub embedded: Vec<EmbeddedPlugin>,
+    /// Folders whose `*.wasm` are plugins.
+    pub directories: Vec<PathBuf>,
+    /// Where compiled code is kept; none: nowhere.
+    pub cache: Option<PathBuf>,
+    /// Attempts that run at a time.
+    pub max_attempts: usize,
+}
+
+/// Where a plugin came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The program itself.
+    Embedded,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Runs plugins. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    options: SandboxOptions,
+    pub(crate) runtime: Runtime,
+    fueled: OnceLock<Result<Runtime, SandboxError>>,
+    cache: OnceLock<Option<Cache>>,
+    /// One cell a name: two that want the same plugin load it once.
+    loaded: Mutex<HashMap<PluginName, Arc<OnceCell<Arc<Plugin>>>>>,
+    files: OnceCell<HashMap<PluginName, (PathBuf, Arc<Plugin>)>>,
+}
+
+/// An engine with what guests may import.
+pub(crate) struct Runtime {
+    pub(crate) engine: Engine,
+    linker: Linker<GuestState>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("options", &self.inner.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    fn new(fuel: bool, max_attempts: usize) -> Result<Self, SandboxError> {
+        let wrong = |error: wasmtime::Error| SandboxError {
+            reason: error.root_cause().to_string(),
+        };
+        let engine = pooled(fuel, max_attempts).or_else(|error| {
+            tracing::debug!(%error, "no pooling allocator; instances are allocated as they come");
+            let mut config = Config::new();
+            codegen::configure(&mut config, fuel);
+            Engine::new(&config)
+        });
+        let engine = engine.map_err(wrong)?;
+        let mut linker = Linker::new(&engine);
+        guest::link(&mut linker).map_err(wrong)?;
+        Ok(Self { engine, linker })
+    }
+
+    pub(crate) fn prepare(&self, component: &Component, origin: &str) -> Result<GuestPre<GuestState>, LoadError> {
+        let prepared = self.linker.instantiate_pre(component).and_then(GuestPre::new);
+        prepared.map_err(|error| LoadError::WrongWorld {
+            origin: origin.to_owned(),
+            reason: format!("{error:#}"),
+        })
+    }
+}
+
+/// An engine whose instances take their memory from a pool: instantiating one costs microseconds.
+fn pooled(fuel: bool, max_attempts: usize) -> wasmtime::Result<Engine> {
+    let attempts = u32::try_from(max_attempts.clamp(1, 1000)).unwrap_or(1000);
+    let mut pool = PoolingAllocationConfig::new();
+    // A component of ours has one module and a few shims; memory is reserved, not used, so room costs nothing.
+    pool.total_component_instances(attempts + 1);
+    pool.total_core_instances((attempts + 1) * 8);
+    pool.total_memories((attempts + 1) * 2);
+    pool.total_tables((attempts + 1) * 8);
+    pool.total_stacks(attempts + 1);
+    let mut config = Config::new();
+    codegen::configure(&mut config, fuel);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config)
+}
+
+impl Sandbox {
+    /// Sets up the engine. Nothing is loaded yet.
+    ///
+    /// # Errors
+    /// [`SandboxError`] where wasmtime does not run on this machine.
+    pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let runtime = Runtime::new(false, options.max_attempts)?;
+        let inner = Arc::new(Inner {
+            options,
+            runtime,
+            fueled: OnceLock::new(),
+            cache: OnceLock::new(),
+            loaded: Mutex::default(),
+            files: OnceCell::new(),
+        });
+        start_ticking(Arc::downgrade(&inner))?;
+        Ok(Self { inner })
+    }
+
+    /// The plugin of a name: embedded, or a file of the directories.
+    ///
+    /// # Errors
+    /// [`LoadError`] where there is none, or it cannot be used.
+    pub async fn plugin(&self, name: &PluginName) -> Result<Arc<Plugin>, LoadError> {
+        let Some(embedded) = self.inner.options.embedded.iter().find(|plugin| plugin.name == *name) else {
+            let files = self.inner.files.get_or_try_init(|| self.load_directories()).await?;
+            let found = files.get(name).map(|(_, plugin)| Arc::clone(plugin));
+            return found.ok_or_else(|| LoadError::Unknown { name: name.clone() });
+        };
+        let cell = Arc::clone(self.inner.loaded.lock().await.entry(name.clone()).or_default());
+        let load = || async {
+            let engine = &self.inner.runtime.engine;
+            let component = match trusted(engine, embedded.precompiled) {
+                Ok(component) => component,
+                Err(error) => {
+                    tracing::debug!(plugin = %name, %error, "the embedded code does not fit; compiling");
+                    self.compile(embedded.component, name.as_str())?
+                }
+            };
+            self.load(&component, embedded.component.into(), name.as_str()).await
+        };
+        cell.get_or_try_init(load).await.cloned()
+    }
+
+    /// The plugin of a file.
+    ///
+    /// # Errors
+    /// [`LoadError`] where it cannot be used.
+    pub async fn load_file(&self, path: &Path) -> Result<Arc<Plugin>, LoadError> {
+        let origin = path.display().to_string();
+        let unreadable = |reason: String| LoadError::Unreadable {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let size = std::fs::metadata(path)
+            .map_err(|error| unreadable(error.to_string()))?
+            .len();
+        if size > COMPONENT_BYTES_MAX {
+            return Err(unreadable(format!(
+                "it has {size} bytes; {COMPONENT_BYTES_MAX} is the most"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        let component = self.compile(&bytes, &origin)?;
+        self.load(&component, bytes.into(), &origin).await
+    }
+
+    /// The names of all plugins. Files are loaded to learn theirs.
+    ///
+    /// # Errors
+    /// [`LoadError`] of the first file that cannot be used.
+    pub async fn plugin_names(&self) -> Result<Vec<(PluginName, Origin)>, LoadError> {
+        let embedded = self
+            .inner
+            .options
+            .embedded
+            .iter()
+            .map(|plugin| (plugin.name.clone(), Origin::Embedded));
+        let files = self.inner.files.get_or_try_init(|| self.load_directories()).await?;
+        let files = files
+            .iter()
+            .map(|(name, (path, _))| (name.clone(), Origin::File(path.clone())));
+        let mut names: Vec<_> = embedded.chain(files).collect();
+        names.sort_by(|(first, _), (second, _)| first.cmp(second));
+        Ok(names)
+    }
+
+    async fn load_directories(&self) -> Result<HashMap<PluginName, (PathBuf, Arc<Plugin>)>, LoadError> {
+        let mut found: HashMap<PluginName, (PathBuf, Arc<Plugin>)> = HashMap::new();
+        for folder in &self.inner.options.directories {
+            let unreadable = |error: std::io::Error| LoadError::Unreadable {
+                path: folder.clone(),
+                reason: error.to_string(),
+            };
+            let entries = std::fs::read_dir(folder).map_err(unreadable)?;
+            let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+            paths.sort();
+            for path in paths {
+                let plugin = self.load_file(&path).await?;
+                let name = plugin.name.clone();
+                if let Some((first, _)) = found.get(&name) {
+                    return Err(LoadError::Duplicate {
+                        name,
+                        first: first.clone(),
+                        second: path,
+                    });
+                }
+                if self.inner.options.embedded.iter().any(|embedded| embedded.name == name) {
+                    let first = PathBuf::from("the program itself");
+                    return Err(LoadError::Duplicate {
+                        name,
+                        first,
+                        second: path,
+                    });
+                }
+                found.insert(name, (path, plugin));
+            }
+        }
+        Ok(found)
+    }
+
+    fn compile(&self, bytes: &[u8], origin: &str) -> Result<Component, LoadError> {
+        self.compile_for(&self.inner.runtime.engine, bytes, origin)
+    }
+
+    fn compile_for(&self, engine: &Engine, bytes: &[u8], origin: &str) -> Result<Component, LoadError> {
+        let digest = Digest::of(bytes);
+        let cache = self
+            .inner
+            .cache
+            .get_or_init(|| self.inner.options.cache.as_deref().and_then(Cache::open));
+        if let Some(code) = cache.as_ref().and_then(|cache| cache.get(engine, &digest))
+            && let Ok(component) = trusted(engine, &code)
+        {
+            return Ok(component);
+        }
+        let component = Component::from_binary(engine, bytes).map_err(|error| {
+            let reason = if is_core_module(bytes) {
+                "it is a core module; a component is needed".to_owned()
+            } else {
+                error.root_cause().to_string()
+            };
+            LoadError::NotAComponent {
+                origin: origin.to_owned(),
+                reason,
+            }
+        })?;
+        if let Some(cache) = cache
+            && let Ok(code) = component.serialize()
+        {
+            cache.put(engine, &digest, &code);
+        }
+        Ok(component)
+    }
+
+    async fn load(&self, component: &Component, bytes: Arc<[u8]>, origin: &str) -> Result<Arc<Plugin>, LoadError> {
+        let engine = &self.inner.runtime.engine;
+        plugin::check_world(engine, component, origin)?;
+        let imports = capabilities::imports(engine, component);
+        let capabilities = capabilities::capabilities(&imports);
+        let code = self.inner.runtime.prepare(component, origin)?;
+        let manifest = self.describe(&code, origin).await?;
+        let (name, actions) = plugin::actions(&manifest, capabilities, origin)?;
+        Ok(Arc::new(Plugin {
+            name,
+            version: manifest.version,
+            description: manifest.description,
+            digest: Digest::of(&bytes),
+            size_bytes: bytes.len(),
+            actions,
+            imports,
+            capabilities,
+            code,
+            component: bytes,
+            fueled: OnceCell::new(),
+        }))
+    }
+
+    /// The plugin's code for the engine that counts fuel: made where a workflow first asks for it.
+    pub(crate) async fn fueled<'a>(&self, plugin: &'a Plugin) -> Result<&'a GuestPre<GuestState>, LoadError> {
+        let attempts = self.inner.options.max_attempts;
+        let runtime = self.inner.fueled.get_or_init(|| Runtime::new(true, attempts)).as_ref();
+        let origin = plugin.name.as_str();
+        let runtime = runtime.map_err(|error| LoadError::NotDescribed {
+            origin: origin.into(),
+            reason: error.to_string(),
+        })?;
+        let prepare = || async {
+            let component = self.compile_for(&runtime.engine, &plugin.component, origin)?;
+            runtime.prepare(&component, origin)
+        };
+        plugin.fueled.get_or_try_init(prepare).await
+    }
+}
+
+/// Whether the bytes are a core module: the same magic number, another version.
+fn is_core_module(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0asm\x01\0\0\0")
+}
+
+/// Loads compiled code.
+#[expect(
+    unsafe_code,
+    reason = "wasmtime trusts compiled code; this is the one place that hands it some"
+)]
+fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes were made by `Component::serialize`: either by our own build, inside this very program, or by an
+    // earlier run, and then a keyed MAC over them was checked.
+    unsafe { Component::deserialize(engine, code) }
+}
+
+/// Advances the epoch of both engines until the sandbox is gone.
+fn start_ticking(sandbox: Weak<Inner>) -> Result<(), SandboxError> {
+    let ticker = std::thread::Builder::new().name("epoch".to_owned());
+    let tick = move || {
+        while let Some(inner) = sandbox.upgrade() {
+            inner.runtime.engine.increment_epoch();
+            if let Some(Ok(fueled)) = inner.fueled.get() {
+                fueled.engine.increment_epoch();
+            }
+            drop(inner);
+            std::thread::sleep(EPOCH_TICK);
+        }
+    };
+    ticker.spawn(tick).map(drop).map_err(|error| SandboxError {
+        reason: error.to_string(),
+    })
+}
