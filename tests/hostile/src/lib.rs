@@ -9,15 +9,16 @@ mod bindings {
     export!(Attacker);
 }
 
-use bindings::{Attacker, Context, Guest, Manifest, TaskError};
 use bindings::autokestra::plugin::types::Action;
 use bindings::autokestra::plugin::{log, state};
+use bindings::{Attacker, Context, Guest, Manifest, TaskError};
 
 /// Every way, by name. Each gets the input as it came.
 const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("loop-forever", loop_forever),
     ("allocate", allocate),
     ("recurse", recurse),
+    ("recurse-with-frames", recurse_with_frames),
     ("flood-stdout", flood_stdout),
     ("flood-log", flood_log),
     ("invalid-utf8", invalid_utf8),
@@ -94,12 +95,24 @@ fn allocate(_: &str) -> Result<String, TaskError> {
     }
 }
 
-fn recurse(input: &str) -> Result<String, TaskError> {
+/// Frames in the guest's own memory: they run out of its bounds before the call stack ends.
+fn recurse_with_frames(input: &str) -> Result<String, TaskError> {
     fn deeper(depth: u64) -> u64 {
         let frame = black_box([depth; 64]);
         black_box(deeper(depth + 1) + frame[1])
     }
     Ok(deeper(input.len() as u64).to_string())
+}
+
+/// No frames in memory: only the call stack grows. The function is called through a pointer that the compiler cannot see through.
+fn recurse(input: &str) -> Result<String, TaskError> {
+    type Deeper = fn(usize, u64) -> u64;
+    fn deeper(next: usize, depth: u64) -> u64 {
+        // SAFETY: `next` is the address of this very function.
+        let again: Deeper = unsafe { std::mem::transmute(next) };
+        again(next, depth + 1).rotate_left(3) ^ depth
+    }
+    Ok(deeper(black_box(deeper as Deeper as usize), input.len() as u64).to_string())
 }
 
 fn flood_stdout(_: &str) -> Result<String, TaskError> {
@@ -158,7 +171,10 @@ fn exit_zero(_: &str) -> Result<String, TaskError> {
 }
 
 fn plugin_error(_: &str) -> Result<String, TaskError> {
-    Err(TaskError { details: Some("not json".to_owned()), ..failed("Bad Code\u{1b}[31m", "it did not work") })
+    Err(TaskError {
+        details: Some("not json".to_owned()),
+        ..failed("Bad Code\u{1b}[31m", "it did not work")
+    })
 }
 
 fn read_file(input: &str) -> Result<String, TaskError> {

@@ -79,6 +79,7 @@ async fn memory_without_bound_ends_at_the_limit() {
 #[tokio::test]
 async fn recursion_without_bound_ends_at_the_stack() {
     check("recurse", "", ReasonCode::LimitStack, "stack").await;
+    check("recurse-with-frames", "", ReasonCode::Trap, "recursion").await;
 }
 
 #[tokio::test]

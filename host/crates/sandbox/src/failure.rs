@@ -70,6 +70,10 @@ pub(crate) fn of_call(wreck: &Wreck<'_>, limits: &Limits, masker: &Masker) -> Fa
         _ => {
             let what = match (&wreck.panic, trap) {
                 (Some(panic), _) => panic.clone(),
+                // A compiler puts big frames into memory; their end is the memory's beginning.
+                (None, Some(Trap::MemoryOutOfBounds)) => {
+                    Masked::literal("it trapped: a memory access out of bounds, often from a recursion without an end")
+                }
                 (None, Some(trap)) => masker.mask(&format!("it trapped: {trap}")),
                 (None, None) => masker.mask(&format!("it stopped: {}", wreck.error.root_cause())),
             };

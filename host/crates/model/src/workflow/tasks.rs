@@ -183,11 +183,13 @@ fn needs(node: &Node, errors: &mut Diagnostics) -> Vec<RawNeed> {
         if let Some(text) = string(name, "needs", errors) {
             match text.parse() {
                 Ok(id) => found.push((id, on, name.span)),
-                Err(_) => errors.push(Diagnostic::error(
-                    "invalid_name",
-                    name.span,
-                    format!("`{text}` is no task's id"),
-                )),
+                Err(_) => {
+                    errors.push(Diagnostic::error(
+                        "invalid_name",
+                        name.span,
+                        format!("`{text}` is no task's id"),
+                    ));
+                }
             }
         }
     }
