@@ -1,0 +1,95 @@
+//! The arguments: what clap parses and explains.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::commands::{config, execution, plugin, run, validate};
+use crate::error::{CliError, Exit};
+use crate::render::ColorChoice;
+
+/// Threads that run guests and everything else; a guest yields every 10 ms, so a few serve many.
+const THREADS_MAX: usize = 16;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER: &str = "\
+Exit codes: 0 success · 1 the execution failed, or what was asked for does not exist · 2 the input is wrong, and nothing ran ·
+3 the machine is wrong (storage, disk) · 4 cancelled · 130 interrupted by Ctrl-C";
+
+/// Run workflows whose tasks are WebAssembly components in a sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "workflow", version, styles = STYLES, after_help = AFTER, max_term_width = 120)]
+#[command(propagate_version = true, infer_subcommands = false, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration [default: ./config.yaml if there is one]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+    /// Tell more of what goes on inside; twice for all of it
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub(crate) verbose: u8,
+    /// When to colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    pub(crate) color: ColorChoice,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::Arguments),
+    Validate(validate::Arguments),
+    /// Look at executions
+    #[command(subcommand)]
+    Execution(execution::Command),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Sets up what developers are told, on stderr; nothing unless they ask.
+pub(crate) fn trace(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .init();
+}
+
+/// The runtime of one command.
+pub(crate) fn runtime() -> Result<Runtime, CliError> {
+    let threads = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(THREADS_MAX);
+    let built = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    built.map_err(|error| CliError::new(Exit::Machine, format!("start the runtime: {error}")))
+}

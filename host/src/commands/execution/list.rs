@@ -1,0 +1,61 @@
+//! `workflow execution list`.
+
+use autokestra_model::{ExecutionState, WorkflowId};
+use autokestra_store::{ExecutionFilter, Store};
+
+use crate::error::{CliError, Exit};
+use crate::render::view::PageView;
+use crate::render::{Ui, page};
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow execution list
+  workflow execution list --workflow my-workflow --state SUCCESS FAILED
+  workflow execution list --state SUCCESS --json | jq '.executions[] | select(.duration > 300000)'";
+
+/// List executions, newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Of this workflow
+    #[arg(long, value_name = "ID")]
+    workflow: Option<WorkflowId>,
+    /// In one of these states: PENDING, RUNNING, WAITING, SUCCESS, FAILED, CANCELLED
+    #[arg(long = "state", alias = "states", value_name = "STATE", num_args = 1.., value_delimiter = ',', value_parser = state)]
+    states: Vec<ExecutionState>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u64,
+    /// After so many
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Indent the JSON
+    #[arg(long, requires = "json")]
+    pretty: bool,
+}
+
+fn state(text: &str) -> Result<ExecutionState, String> {
+    text.to_uppercase()
+        .parse()
+        .map_err(|error: autokestra_model::IdError| error.to_string())
+}
+
+pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Result<Exit, CliError> {
+    let (limit, offset) = (arguments.limit, arguments.offset);
+    let filter = ExecutionFilter {
+        workflow: arguments.workflow,
+        states: arguments.states,
+        limit,
+        offset,
+    };
+    let found = store.list_executions(filter).await?;
+    if arguments.json {
+        ui.json(&PageView::new(&found, limit, offset), arguments.pretty)?;
+    } else {
+        ui.out(&page(ui, &found, offset))?;
+    }
+    Ok(Exit::Success)
+}

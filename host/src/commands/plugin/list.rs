@@ -1,0 +1,42 @@
+//! `workflow plugin list`.
+
+use autokestra_sandbox::Sandbox;
+use serde_json::Value;
+
+use crate::error::{CliError, Exit};
+use crate::render::{Found, Ui, plugins};
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow plugin list
+  workflow plugin list --json | jq -r '.[] | .name'";
+
+/// List the plugins that workflows can use
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Indent the JSON
+    #[arg(long, requires = "json")]
+    pretty: bool,
+}
+
+pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Result<Exit, CliError> {
+    let mut found = Vec::new();
+    for (name, origin) in sandbox.plugin_names().await? {
+        let plugin = sandbox.plugin(&name).await?;
+        found.push(Found { plugin, origin });
+    }
+    found.sort_by(|a, b| a.plugin.name.cmp(&b.plugin.name));
+    if arguments.json {
+        ui.json(
+            &found.iter().map(Found::summary).collect::<Vec<Value>>(),
+            arguments.pretty,
+        )?;
+    } else {
+        ui.out(&plugins(ui, &found))?;
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,104 @@
+//! What `run` and `validate` share: a file becomes a workflow that has been held against the plugins there are.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use autokestra_model::{ActionName, Catalog, Diagnostics, Lookup, PluginName, Source, Workflow};
+use autokestra_sandbox::{LoadError, Plugin, Sandbox};
+
+use crate::error::{CliError, Exit};
+
+/// A workflow that can run, and what is doubtful about it.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) source: Source,
+    pub(crate) workflow: Workflow,
+    pub(crate) warnings: Diagnostics,
+}
+
+/// Reads and validates a workflow file.
+pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, CliError> {
+    let text = std::fs::read(path).map_err(|error| {
+        let shown = CliError::input(format!("read {}: {error}", path.display()));
+        match error.kind() {
+            std::io::ErrorKind::NotFound => shown.hint("give the path of a workflow file"),
+            _ => shown,
+        }
+    })?;
+    let text = String::from_utf8(text)
+        .map_err(|error| CliError::input(format!("read {}: it is no UTF-8: {error}", path.display())))?;
+    let source = Source::new(path.display().to_string(), text);
+    let parsed = match Workflow::parse(&source) {
+        Ok(parsed) => parsed,
+        Err(errors) => return Err(CliError::diagnostics(source, errors)),
+    };
+    let catalog = Known::load(&parsed.workflow, sandbox).await?;
+    let mut found = parsed.warnings;
+    found.extend(parsed.workflow.check_actions(&catalog));
+    if found.has_errors() {
+        return Err(CliError::diagnostics(source, found));
+    }
+    Ok(Checked {
+        source,
+        workflow: parsed.workflow,
+        warnings: found,
+    })
+}
+
+/// The plugins that a workflow names, loaded.
+struct Known {
+    plugins: HashMap<PluginName, Result<Arc<Plugin>, LoadError>>,
+    names: Vec<String>,
+}
+
+impl Known {
+    async fn load(workflow: &Workflow, sandbox: &Sandbox) -> Result<Self, CliError> {
+        let mut plugins = HashMap::new();
+        let mut names = Vec::new();
+        for task in &workflow.tasks {
+            let name = task.action.plugin();
+            if plugins.contains_key(name) {
+                continue;
+            }
+            let plugin = sandbox.plugin(name).await;
+            if let Err(LoadError::Unknown { .. }) = plugin
+                && names.is_empty()
+            {
+                let found = sandbox.plugin_names().await?;
+                names = found.into_iter().map(|(name, _)| name.to_string()).collect();
+            }
+            plugins.insert(name.clone(), plugin);
+        }
+        Ok(Self { plugins, names })
+    }
+}
+
+impl Catalog for Known {
+    fn lookup(&self, name: &ActionName) -> Lookup {
+        match self.plugins.get(name.plugin()) {
+            None | Some(Err(LoadError::Unknown { .. })) => Lookup::UnknownPlugin,
+            Some(Err(error)) => Lookup::Unusable {
+                message: error.to_string(),
+            },
+            Some(Ok(plugin)) => match plugin.action(name.action()) {
+                Some(action) => Lookup::Found(Arc::clone(action)),
+                None => Lookup::UnknownAction {
+                    known: plugin.actions.iter().map(|action| action.name.clone()).collect(),
+                },
+            },
+        }
+    }
+
+    fn plugin_names(&self) -> Vec<String> {
+        self.names.clone()
+    }
+}
+
+/// The folder that relative paths of a workflow start at.
+pub(crate) fn base(path: &Path) -> Result<std::path::PathBuf, CliError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    std::fs::canonicalize(folder)
+        .map_err(|error| CliError::new(Exit::Machine, format!("open the folder {}: {error}", folder.display())))
+}

@@ -1,0 +1,227 @@
+//! Every error of the command line: what kind it is, what to do next, and the exit code.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use autokestra_engine::{RunError, StartError};
+use autokestra_model::{Diagnostics, Source};
+use autokestra_sandbox::{LoadError, SandboxError};
+use autokestra_secrets::source::SecretsError;
+use autokestra_store::{FindError, StoreError};
+
+use crate::config::ConfigError;
+use crate::render::Ui;
+
+/// How the process ends. The numbers are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well, or whoever read the output stopped.
+    Success = 0,
+    /// The execution failed, or what was asked for does not exist.
+    Failed = 1,
+    /// The input is wrong, and nothing ran.
+    Input = 2,
+    /// The machine is wrong: storage, disk.
+    Machine = 3,
+    /// The execution was cancelled.
+    Cancelled = 4,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error as people see it.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    exit: Exit,
+    message: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+    /// Diagnostics with their text, drawn instead of the message.
+    drawn: Option<Box<(Source, Diagnostics)>>,
+}
+
+impl CliError {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+            drawn: None,
+        }
+    }
+
+    /// The input is wrong.
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(Exit::Input, message)
+    }
+
+    /// A text is wrong at places.
+    pub(crate) fn diagnostics(source: Source, diagnostics: Diagnostics) -> Self {
+        Self {
+            drawn: Some(Box::new((source, diagnostics))),
+            ..Self::new(Exit::Input, "")
+        }
+    }
+
+    /// Whoever read our output stopped: no error, but the end.
+    pub(crate) fn pipe() -> Self {
+        Self::new(Exit::Success, "")
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn caused_by(mut self, error: &dyn Error) -> Self {
+        let mut next = error.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // Libraries like to repeat their source.
+            if !self.message.contains(&text) && !self.causes.contains(&text) {
+                self.causes.push(text);
+            }
+            next = cause.source();
+        }
+        self
+    }
+
+    fn of(exit: Exit, error: &dyn Error) -> Self {
+        Self::new(exit, error.to_string()).caused_by(error)
+    }
+
+    /// Prints it, and says how the process ends.
+    pub(crate) fn report(self, ui: &Ui) -> Exit {
+        if self.exit == Exit::Success {
+            return self.exit;
+        }
+        // Nobody is left to be told where stderr is closed.
+        drop(self.print(ui));
+        self.exit
+    }
+
+    fn print(&self, ui: &Ui) -> Result<(), Self> {
+        if let Some((source, diagnostics)) = self.drawn.as_deref() {
+            return ui.diagnostics(source, diagnostics);
+        }
+        ui.error("error", &self.message)?;
+        for cause in &self.causes {
+            ui.error("caused by", cause)?;
+        }
+        if let Some(hint) = &self.hint {
+            ui.error("hint", hint)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Unreadable(path, error) => {
+                Self::input(format!("read the configuration {}: {error}", path.display()))
+                    .hint("name another by --config FILE")
+            }
+            ConfigError::File(source, diagnostics) => Self::diagnostics(source, diagnostics),
+            ConfigError::Environment(messages) => Self::input(messages.join("\n")),
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::of(Exit::Machine, &error)
+    }
+}
+
+impl From<SandboxError> for CliError {
+    fn from(error: SandboxError) -> Self {
+        Self::of(Exit::Machine, &error)
+    }
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        let exit = match error {
+            LoadError::Unknown { .. } => Exit::Failed,
+            LoadError::Unreadable { .. }
+            | LoadError::NotAComponent { .. }
+            | LoadError::WrongWorld { .. }
+            | LoadError::NotDescribed { .. }
+            | LoadError::Manifest { .. }
+            | LoadError::Duplicate { .. } => Exit::Input,
+        };
+        let shown = Self::of(exit, &error);
+        match error {
+            LoadError::Unknown { .. } => shown.hint("`workflow plugin list` shows those that there are"),
+            LoadError::Unreadable { .. } => shown.hint("`plugins.directories` of the configuration names folders"),
+            LoadError::NotAComponent { .. }
+            | LoadError::WrongWorld { .. }
+            | LoadError::NotDescribed { .. }
+            | LoadError::Manifest { .. }
+            | LoadError::Duplicate { .. } => shown,
+        }
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Plugin { source, .. } => source.into(),
+            StartError::Store(source) => source.into(),
+        }
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(source) => source.into(),
+            RunError::Scheduler => Self::of(Exit::Machine, &error),
+        }
+    }
+}
+
+impl From<FindError> for CliError {
+    fn from(error: FindError) -> Self {
+        match &error {
+            FindError::NotFound { .. } => {
+                Self::of(Exit::Failed, &error).hint("`workflow execution list` shows those that there are")
+            }
+            FindError::Empty => Self::of(Exit::Failed, &error).hint("`workflow run FILE` makes one"),
+            FindError::Ambiguous { candidates, .. } => {
+                let hint = format!("write more of it: {}", candidates.join(", "));
+                Self::of(Exit::Input, &error).hint(hint)
+            }
+            FindError::Store(_) => Self::of(Exit::Machine, &error),
+        }
+    }
+}
+
+impl From<SecretsError> for CliError {
+    fn from(error: SecretsError) -> Self {
+        let shown = Self::of(Exit::Input, &error);
+        match &error {
+            SecretsError::Missing { names, file } => {
+                let variables: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("{}{name}", autokestra_secrets::source::VARIABLE_PREFIX))
+                    .collect();
+                let file = match file {
+                    Some(path) => format!("add a line to {}", path.display()),
+                    None => "name a file by `secrets.file`".to_owned(),
+                };
+                shown.hint(format!("set {}, or {file}", variables.join(", ")))
+            }
+            SecretsError::Exposed { path, .. } => shown.hint(format!("chmod 600 {}", path.display())),
+            SecretsError::TooShort { .. } | SecretsError::Unreadable { .. } | SecretsError::Malformed { .. } => shown,
+        }
+    }
+}

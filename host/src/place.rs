@@ -1,0 +1,68 @@
+//! What a command works with, opened as it is asked for: configuration, store, plugins.
+
+use std::sync::Arc;
+
+use autokestra_model::{Clock as _, PluginName, Timestamp};
+use autokestra_sandbox::Sandbox;
+use autokestra_store::{ExecutionRef, SqliteStore, Store};
+
+use crate::cli::Global;
+use crate::config::{self, Loaded};
+use crate::error::CliError;
+use crate::render::Ui;
+
+/// The configuration, and the way to what it names.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) settings: Loaded,
+}
+
+impl Place {
+    /// Reads the configuration, and warns of what is doubtful in it.
+    pub(crate) fn load(global: &Global, ui: &Ui) -> Result<Self, CliError> {
+        let settings = load(global)?;
+        for warning in &settings.warnings {
+            ui.error("warning", warning)?;
+        }
+        Ok(Self { settings })
+    }
+
+    /// Opens the store.
+    pub(crate) fn store(&self) -> Result<Arc<dyn Store>, CliError> {
+        if self.settings.text("storage.type") == Some("postgresql") {
+            return Err(CliError::input("`storage.type: postgresql` is not supported yet").hint("use `sqlite`"));
+        }
+        Ok(Arc::new(SqliteStore::open(&self.settings.sqlite_options())?))
+    }
+
+    /// Sets up the sandbox.
+    pub(crate) fn sandbox(&self) -> Result<Sandbox, CliError> {
+        Ok(Sandbox::new(self.settings.sandbox_options())?)
+    }
+}
+
+/// Reads the configuration.
+pub(crate) fn load(global: &Global) -> Result<Loaded, CliError> {
+    // A variable that is no UTF-8 is none of ours.
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut variables = variables;
+    Ok(config::load(global.config.as_deref(), &mut variables)?)
+}
+
+/// Parses an execution's name from the command line.
+pub(crate) fn execution_ref(text: &str) -> Result<ExecutionRef, String> {
+    text.parse()
+        .map_err(|error: autokestra_model::IdError| error.to_string())
+}
+
+/// Parses a plugin's name from the command line.
+pub(crate) fn plugin_name(text: &str) -> Result<PluginName, CliError> {
+    text.parse()
+        .map_err(|error: autokestra_model::IdError| CliError::input(error.to_string()))
+}
+
+/// The time now.
+pub(crate) fn now() -> Timestamp {
+    autokestra_engine::SystemClock.now()
+}
