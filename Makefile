@@ -1,20 +1,36 @@
 # One profile for everything: a second one would build wasmtime a second time.
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+WORKFLOW := target/release/workflow
+PLUGINS := $(wildcard plugins/*/*/Cargo.toml) tests/hostile/Cargo.toml
 
-.PHONY: help setup test lint unit doc clean
+.PHONY: help run build install setup test lint unit doc bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
+run: build ## Build everything, run the first example, look at it
+	@$(WORKFLOW) run examples/weather-report.yaml
+	@echo
+	@$(WORKFLOW) execution inspect last
+	@echo
+	@echo "The report is examples/out/weather.md. Next: $(WORKFLOW) --help"
+
+build: setup ## Build target/release/workflow, with the plugins in it
+	@# The whole workspace, as the tests build it: fewer members would mean other features, and wasmtime a second time.
+	@$(CARGO) build --release --locked --workspace
+
+install: setup ## Put workflow into ~/.cargo/bin
+	$(CARGO) install --path host --locked
+
 setup: ## Find or install what plugins are built with
 	@scripts/setup
 
-test: setup lint unit doc ## Format, lints, all tests, plugins built from source
+test: setup lint build unit doc ## Format, lints, all tests, plugins built from source
 
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) fmt --check --manifest-path tests/hostile/Cargo.toml
+	@for manifest in $(PLUGINS); do $(CARGO) fmt --check --manifest-path $$manifest || exit 1; done
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 
 unit:
@@ -26,6 +42,9 @@ endif
 
 doc:
 	$(CARGO) test --release --locked --workspace --doc
+
+bench: build ## Measure against floors of the same run
+	$(CARGO) bench --locked --package autokestra-tests
 
 clean: ## Remove what was built
 	$(CARGO) clean

@@ -162,11 +162,12 @@ impl From<LoadError> for CliError {
         match error {
             LoadError::Unknown { .. } => shown.hint("`workflow plugin list` shows those that there are"),
             LoadError::Unreadable { .. } => shown.hint("`plugins.directories` of the configuration names folders"),
-            LoadError::NotAComponent { .. }
-            | LoadError::WrongWorld { .. }
-            | LoadError::NotDescribed { .. }
-            | LoadError::Manifest { .. }
-            | LoadError::Duplicate { .. } => shown,
+            LoadError::NotAComponent { .. } | LoadError::WrongWorld { .. } => {
+                shown.hint("a plugin is a component of the world in `wit/`, as the sdk makes one for wasm32-wasip2")
+            }
+            LoadError::NotDescribed { .. } | LoadError::Manifest { .. } => shown
+                .hint("what a plugin says of itself is made by the sdk's `plugin!`; build it anew with this version"),
+            LoadError::Duplicate { .. } => shown,
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn entry_name(function: &Ident) -> Ident {
     format_ident!("__action_{}", function, span = function.span())
 }
 
-pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> syn::Result<TokenStream> {
+pub(crate) fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<TokenStream> {
     let signature = &function.sig;
     if let Some(token) = &signature.asyncness {
         return Err(syn::Error::new_spanned(
@@ -67,18 +67,20 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> syn::Result<Tok
             "an action returns a `Result<Output, TaskError>`",
         ));
     };
-    let call = call(&function)?;
+    let call = call(function)?;
     let name = name(arguments, &signature.ident)?;
     let title = match &arguments.title {
         Some(title) => title.value(),
         None => title_of(&name),
     };
-    let description = description(&function);
+    let description = description(function);
     let (visibility, entry, idempotent) = (&function.vis, entry_name(&signature.ident), arguments.idempotent);
     let input = call.input;
     let invoke = call.invoke;
     let output_schema = output_type(output)?;
     Ok(quote! {
+        // An action owns its input, whatever it does with it.
+        #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
         #function
 
         #[doc(hidden)]

@@ -36,7 +36,7 @@ pub fn derive_data(item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = syn::parse_macro_input!(arguments as action::Arguments);
-    expand(item, |item| action::expand(&arguments, item))
+    expand(item, |item: syn::ItemFn| action::expand(&arguments, &item))
 }
 
 /// Makes a crate a plugin: `plugin! { name: "acme/report", actions: [render] }`.
@@ -44,7 +44,7 @@ pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// The version is the crate's; the description is too, unless `description: "…"` stands there.
 #[proc_macro]
 pub fn plugin(item: TokenStream) -> TokenStream {
-    expand(item, plugin::expand)
+    expand(item, |item: plugin::Plugin| plugin::expand(&item))
 }
 
 fn expand<T: syn::parse::Parse>(

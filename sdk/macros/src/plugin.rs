@@ -48,7 +48,7 @@ impl Parse for Plugin {
     }
 }
 
-pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
+pub(crate) fn expand(plugin: &Plugin) -> syn::Result<TokenStream> {
     let name = plugin.name.value();
     let fits = |part: &str| {
         let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

@@ -44,7 +44,13 @@ impl io::Read for Incoming {
 /// Sends one request, and waits for the head of its response.
 pub(super) fn send(hop: &Hop<'_>) -> Result<Response, Error> {
     let wrong = |what: &str| Error::new(ErrorKind::Request, format!("{what} of the request is not allowed"));
-    let headers = Fields::from_list(hop.headers).map_err(|error| wrong(&format!("a header ({error:?})")))?;
+    let mut headers = hop.headers.to_vec();
+    if !hop.body.is_empty() {
+        // Without it the body would go out in chunks, which some servers do not take.
+        headers.retain(|(name, _)| name != "content-length");
+        headers.push(("content-length".to_owned(), hop.body.len().to_string().into_bytes()));
+    }
+    let headers = Fields::from_list(&headers).map_err(|error| wrong(&format!("a header ({error:?})")))?;
     let request = OutgoingRequest::new(headers);
     request
         .set_method(&method(hop.method))
@@ -73,10 +79,14 @@ pub(super) fn send(hop: &Hop<'_>) -> Result<Response, Error> {
             && options.set_first_byte_timeout(limit).is_ok()
             && options.set_between_bytes_timeout(limit).is_ok();
     }
-    let body = request.body().map_err(|()| wrong("the body"))?;
+    let body = if hop.body.is_empty() {
+        None
+    } else {
+        Some(request.body().map_err(|()| wrong("the body"))?)
+    };
     let pending = outgoing_handler::handle(request, Some(options)).map_err(|code| failed(hop, &code))?;
     // A server may answer before it has read all; then its answer counts.
-    let written = write(body, hop);
+    let written = body.map_or(Ok(()), |body| write(body, hop));
     pending.subscribe().block();
     let response = match pending.get() {
         Some(Ok(Ok(response))) => response,
@@ -102,15 +112,14 @@ pub(super) fn send(hop: &Hop<'_>) -> Result<Response, Error> {
 
 fn write(body: OutgoingBody, hop: &Hop<'_>) -> Result<(), Error> {
     let broke = |why: String| Error::new(ErrorKind::Connection, format!("the request's body was not sent: {why}"));
-    if !hop.body.is_empty() {
-        let stream: OutputStream = body.write().map_err(|()| broke("the host takes none".to_owned()))?;
-        for piece in hop.body.chunks(WRITE_BYTES_MAX) {
-            stream.blocking_write_and_flush(piece).map_err(|error| match error {
-                StreamError::Closed => broke("the connection was closed".to_owned()),
-                StreamError::LastOperationFailed(error) => broke(error.to_debug_string()),
-            })?;
-        }
+    let stream: OutputStream = body.write().map_err(|()| broke("the host takes none".to_owned()))?;
+    for piece in hop.body.chunks(WRITE_BYTES_MAX) {
+        stream.blocking_write_and_flush(piece).map_err(|error| match error {
+            StreamError::Closed => broke("the connection was closed".to_owned()),
+            StreamError::LastOperationFailed(error) => broke(error.to_debug_string()),
+        })?;
     }
+    drop(stream);
     OutgoingBody::finish(body, None).map_err(|code| failed(hop, &code))
 }
 

@@ -1,6 +1,14 @@
-//! Executions from end to end, in one binary.
+//! Executions from end to end, in one binary: the engine as a library, the program as a process.
 
+mod cases;
+mod cli;
 mod engine;
+mod examples;
 mod hostile;
+mod http;
+mod lifecycle;
+mod process;
 mod repo_rules;
+mod server;
 mod support;
+mod unit_graph;

@@ -17,4 +17,9 @@ pub(crate) fn configure(config: &mut Config, fuel: bool) {
     config.max_wasm_stack(STACK_BYTES);
     config.async_stack_size(FIBER_BYTES);
     config.wasm_component_model(true);
+    // A guest's failure is told by its own words and its trap's code. Maps from code to source would double what every first
+    // use of a plugin has to load.
+    config.generate_address_map(false);
+    config.native_unwind_info(false);
+    config.wasm_backtrace_max_frames(None);
 }

@@ -1,51 +1,55 @@
 //! Permissions as they are opened for one attempt.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use autokestra_model::Permissions;
-use wasmtime_wasi::WasiCtxBuilder;
+use autokestra_model::{NetworkPattern, Permissions};
 use wasmtime_wasi::filesystem::FsPerms;
 
 use crate::error::GrantError;
+use crate::files::Mount;
 
 /// What one attempt may reach. There is no default: [`Grants::none`] is nothing, and all else is named.
 #[derive(Clone, Debug)]
 pub struct Grants {
-    folders: Vec<Folder>,
-    env: Vec<(String, String)>,
-}
-
-#[derive(Clone, Debug)]
-struct Folder {
-    host: PathBuf,
-    guest: String,
-    writable: bool,
+    pub(crate) network: Arc<[NetworkPattern]>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) env: Vec<(String, String)>,
+    /// The folder that relative paths start at.
+    pub(crate) base: PathBuf,
 }
 
 impl Grants {
     /// Nothing at all.
     #[must_use]
-    pub const fn none() -> Self {
+    pub fn none() -> Self {
         Self {
-            folders: Vec::new(),
+            network: Arc::default(),
+            mounts: Vec::new(),
             env: Vec::new(),
+            base: PathBuf::from("/"),
         }
     }
 
     /// Opens `permissions`. Relative paths start at `base`; `env` reads the host's variables. A folder that may be written is
-    /// made where it is missing.
+    /// made where it is missing; a file must be there.
     ///
     /// # Errors
-    /// [`GrantError`] where a folder cannot be used.
+    /// [`GrantError`] where a folder or file cannot be used.
     pub fn resolve(
         permissions: &Permissions,
         base: &Path,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, GrantError> {
-        let mut folders = Vec::new();
-        for (paths, writable) in [(&permissions.read, false), (&permissions.write, true)] {
+        let mut mounts = Vec::new();
+        // What may be written comes first, so that a path that stands in both may be written.
+        for (paths, perms) in [
+            (&permissions.write, FsPerms::ReadWrite),
+            (&permissions.read, FsPerms::ReadOnly),
+        ] {
             for path in paths {
-                folders.push(folder(path, base, writable)?);
+                add(&mut mounts, mount(path, base, perms)?)?;
             }
         }
         let env = permissions
@@ -53,51 +57,73 @@ impl Grants {
             .iter()
             .filter_map(|name| Some((name.clone(), env(name)?)))
             .collect();
-        Ok(Self { folders, env })
-    }
-
-    /// Puts the grants into a guest's context.
-    pub(crate) fn apply(&self, builder: &mut WasiCtxBuilder) -> Result<(), GrantError> {
-        for folder in &self.folders {
-            let perms = if folder.writable {
-                FsPerms::ReadWrite
-            } else {
-                FsPerms::ReadOnly
-            };
-            let opened = builder.preopened_dir(&folder.host, &folder.guest, perms);
-            opened.map_err(|error| GrantError::Folder {
-                path: folder.host.clone(),
-                reason: error.to_string(),
-            })?;
-        }
-        builder.envs(&self.env);
-        Ok(())
+        Ok(Self {
+            network: permissions.network.as_slice().into(),
+            mounts,
+            env,
+            base: base.to_path_buf(),
+        })
     }
 }
 
-fn folder(path: &str, base: &Path, writable: bool) -> Result<Folder, GrantError> {
+/// Adds a mount. Two of one place become one.
+fn add(mounts: &mut Vec<Mount>, new: Mount) -> Result<(), GrantError> {
+    let Some(known) = mounts.iter_mut().find(|known| known.guest == new.guest) else {
+        mounts.push(new);
+        return Ok(());
+    };
+    match (&mut known.only, new.only) {
+        // A folder that may be written may be read, and holds its files.
+        (None, _) if known.perms == FsPerms::ReadWrite || new.perms == FsPerms::ReadOnly => Ok(()),
+        (Some(names), Some(more)) if known.perms == new.perms => {
+            names.extend(more);
+            Ok(())
+        }
+        (Some(names), Some(more)) if more.is_subset(names) => Ok(()),
+        _ => Err(GrantError::Unsupported {
+            what: format!(
+                "some files of {} to write, and others or the folder to read; grant a folder of its own for writing",
+                new.host.display()
+            ),
+        }),
+    }
+}
+
+fn mount(path: &str, base: &Path, perms: FsPerms) -> Result<Mount, GrantError> {
     let host = base.join(path);
-    if writable && !host.exists() {
+    if perms == FsPerms::ReadWrite && !host.exists() {
         let made = std::fs::create_dir_all(&host);
         made.map_err(|error| GrantError::Create {
             path: host.clone(),
             reason: error.to_string(),
         })?;
     }
-    match std::fs::metadata(&host) {
-        Ok(metadata) if metadata.is_dir() => Ok(Folder {
-            guest: guest_path(path),
+    let unusable = |reason: String| GrantError::Folder {
+        path: host.clone(),
+        reason,
+    };
+    let metadata = std::fs::metadata(&host).map_err(|error| unusable(error.to_string()))?;
+    let guest = guest_path(path);
+    if metadata.is_dir() {
+        return Ok(Mount {
             host,
-            writable,
-        }),
-        Ok(_) => Err(GrantError::Unsupported {
-            what: format!("a grant of the single file {}", host.display()),
-        }),
-        Err(error) => Err(GrantError::Folder {
-            path: host,
-            reason: error.to_string(),
-        }),
+            guest,
+            perms,
+            only: None,
+        });
     }
+    let (folder, name) = guest.rsplit_once('/').unwrap_or(("", &guest));
+    let parent = host.parent().map(Path::to_path_buf);
+    Ok(Mount {
+        host: parent.ok_or_else(|| unusable("it is in no folder".to_owned()))?,
+        guest: if folder.is_empty() {
+            "/".to_owned()
+        } else {
+            folder.to_owned()
+        },
+        perms,
+        only: Some(BTreeSet::from([name.to_owned()])),
+    })
 }
 
 /// Where a granted path is mounted: the same path, with the guest's working folder `/` as its start.
@@ -141,5 +167,41 @@ mod tests {
         assert!(matches!(grant(&["./in"], &[]), Err(GrantError::Folder { .. })));
         assert!(grant(&[], &["./out/deep"]).is_ok());
         assert!(base.path().join("out/deep").is_dir());
+    }
+
+    #[test]
+    fn files_of_one_folder_share_a_mount_and_folders_hold_their_files() {
+        let base = tempfile::tempdir().expect("a temporary folder");
+        for name in ["a.txt", "b.txt"] {
+            std::fs::write(base.path().join(name), "x").expect("written");
+        }
+        let only = |read: &[&str], write: &[&str]| {
+            let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+            let permissions = Permissions {
+                read: owned(read),
+                write: owned(write),
+                ..Permissions::default()
+            };
+            let grants = Grants::resolve(&permissions, base.path(), &|_| None)?;
+            let mounts = grants.mounts.into_iter();
+            Ok::<_, GrantError>(
+                mounts
+                    .map(|mount| (mount.guest, mount.only.map(|names| names.len())))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(
+            only(&["./a.txt", "b.txt"], &[]).expect("both"),
+            [("/".to_owned(), Some(2))]
+        );
+        assert_eq!(
+            only(&["./a.txt"], &["./a.txt"]).expect("one"),
+            [("/".to_owned(), Some(1))]
+        );
+        assert_eq!(
+            only(&["./a.txt"], &["."]).expect("the folder"),
+            [("/".to_owned(), None)]
+        );
+        assert!(only(&["."], &["./a.txt"]).is_err());
     }
 }

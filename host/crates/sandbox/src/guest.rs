@@ -6,11 +6,16 @@ use autokestra_secrets::Masker;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::p2::bindings::filesystem::{preopens, types as filesystem};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::attempt::{GuestEvent, LogLevel, StateSource, Stream};
 use crate::bindings::autokestra::plugin::{log, progress, state, types};
 use crate::capture::{SharedBudget, locked};
+use crate::files::{Files, FilesView, GuardedFiles};
+use crate::http::Http;
 use crate::limiter::Limiter;
 
 /// Longest key of a kept value, in bytes.
@@ -26,6 +31,8 @@ pub(crate) struct GuestState {
     pub(crate) table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) host: HostSide,
+    pub(crate) http: Http,
+    pub(crate) files: Files,
 }
 
 /// What the interfaces of our contract need.
@@ -47,9 +54,36 @@ impl WasiView for GuestState {
     }
 }
 
+impl GuestState {
+    fn guarded_files(&mut self) -> FilesView<'_> {
+        FilesView {
+            files: &mut self.files,
+            wasi: WasiFilesystemCtxView {
+                ctx: self.wasi.filesystem(),
+                table: &mut self.table,
+            },
+        }
+    }
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.http.egress,
+            table: &mut self.table,
+            ctx: &mut self.http.context,
+        }
+    }
+}
+
 /// Offers a guest all that it may import.
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    preopens::add_to_linker::<_, GuardedFiles>(linker, GuestState::guarded_files)?;
+    filesystem::add_to_linker::<_, GuardedFiles>(linker, GuestState::guarded_files)?;
+    linker.allow_shadowing(false);
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     log::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
     progress::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
     state::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;

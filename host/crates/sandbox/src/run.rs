@@ -13,14 +13,18 @@ use tokio::sync::mpsc;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::attempt::{Attempt, Context, Failure, GuestEvent, Report, Stream, Usage};
 use crate::bindings::{Context as GuestContext, GuestPre, Manifest, TaskError};
 use crate::capture::{Capture, LogBudget, SharedBudget, locked};
+use crate::denial::Denials;
 use crate::error::{GrantError, LoadError};
 use crate::failure::{self, Wreck};
+use crate::files::Files;
 use crate::grants::Grants;
 use crate::guest::{GuestState, HostSide};
+use crate::http::{Egress, Http, Tls};
 use crate::limiter::Limiter;
 use crate::sandbox::Sandbox;
 
@@ -48,11 +52,12 @@ impl Sandbox {
                 Err(error) => return refused(ReasonCode::PluginUnusable, attempt.masker.mask(&error.to_string())),
             },
         };
-        let mut prepared = match prepare(code, &attempt) {
+        let mut prepared = match prepare(code, &attempt, self.inner.tls.clone()) {
             Ok(prepared) => prepared,
             Err(error) => return refused(ReasonCode::GrantUnusable, attempt.masker.mask(&error.to_string())),
         };
         let mut cpu = Duration::ZERO;
+        let traffic = prepared.store.data().http.egress.traffic();
         let input = attempt.input.to_string();
         let call = call(code, &mut prepared.store, &attempt.action, &attempt.context, input);
         let called = tokio::time::timeout(
@@ -80,8 +85,8 @@ impl Sandbox {
             peak_memory: prepared.store.data().limiter.peak as u64,
             cpu,
             log_bytes: locked(&prepared.budget).kept,
-            bytes_in: 0,
-            bytes_out: 0,
+            bytes_in: traffic.received(),
+            bytes_out: traffic.sent(),
         };
         let state = std::mem::take(&mut prepared.store.data_mut().host.changes);
         Report {
@@ -115,7 +120,7 @@ impl Sandbox {
             source: None,
             changes: Vec::new(),
         };
-        let store = store(code, &Grants::none(), &limits, streams, host);
+        let store = store(code, &Grants::none(), &limits, streams, host, Tls::default());
         let mut store = store.map_err(|error| failed(error.to_string()))?;
         let describe = async {
             let guest = code.instantiate_async(&mut store).await?;
@@ -137,7 +142,7 @@ fn refused(reason: ReasonCode, message: Masked) -> Report {
     }
 }
 
-fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt) -> Result<Prepared, GrantError> {
+fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt, tls: Tls) -> Result<Prepared, GrantError> {
     let budget = LogBudget::new(attempt.limits.log_bytes);
     let capture = |stream| Capture::new(stream, &attempt.masker, attempt.events.clone(), Arc::clone(&budget));
     let (stdout, stderr) = (capture(Stream::Stdout), capture(Stream::Stderr));
@@ -149,7 +154,7 @@ fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt) -> Result<Prepared, G
         changes: Vec::new(),
     };
     let streams = (stdout.clone(), stderr.clone());
-    let store = store(code, &attempt.grants, &attempt.limits, streams, host)?;
+    let store = store(code, &attempt.grants, &attempt.limits, streams, host, tls)?;
     Ok(Prepared {
         store,
         stdout,
@@ -164,15 +169,23 @@ fn store(
     limits: &Limits,
     (stdout, stderr): (Capture, Capture),
     host: HostSide,
+    tls: Tls,
 ) -> Result<Store<GuestState>, GrantError> {
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(stdout).stderr(stderr);
-    grants.apply(&mut builder)?;
+    builder.envs(&grants.env);
+    let denials = Denials::new(host.masker.clone(), host.events.clone());
+    let http = Http {
+        context: WasiHttpCtx::new(),
+        egress: Egress::new(Arc::clone(&grants.network), denials.clone(), tls),
+    };
     let state = GuestState {
         wasi: builder.build(),
         table: ResourceTable::new(),
         limiter: Limiter::new(limits.memory),
         host,
+        http,
+        files: Files::new(grants.mounts.clone(), grants.base.clone(), denials),
     };
     let mut store = Store::new(code.engine(), state);
     store.limiter(|state| &mut state.limiter);
@@ -233,7 +246,13 @@ fn judge(
             };
             Err(Box::new(failure::of_call(&wreck, &attempt.limits, masker)))
         }
-        Some(Ok(Err(error))) => Err(Box::new(failure::of_plugin(&error, masker))),
+        Some(Ok(Err(error))) => {
+            let mut failure = failure::of_plugin(&error, masker);
+            if prepared.store.data().files.refused && failure.reason == ReasonCode::PluginError {
+                failure.reason = ReasonCode::LimitHandles;
+            }
+            Err(Box::new(failure))
+        }
         Some(Ok(Ok(output))) => {
             if output.len() as u64 > attempt.limits.output {
                 let (size, limit) = (output.len(), attempt.limits.output);

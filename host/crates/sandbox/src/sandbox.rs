@@ -15,6 +15,7 @@ use crate::bindings::GuestPre;
 use crate::cache::Cache;
 use crate::error::{LoadError, SandboxError};
 use crate::guest::{self, GuestState};
+use crate::http::Tls;
 use crate::plugin::{self, Plugin};
 use crate::{capabilities, codegen};
 
@@ -68,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
     fueled: OnceLock<Result<Runtime, SandboxError>>,
     cache: OnceLock<Option<Cache>>,
+    pub(crate) tls: Tls,
     /// One cell a name: two that want the same plugin load it once.
     loaded: Mutex<HashMap<PluginName, Arc<OnceCell<Arc<Plugin>>>>>,
     files: OnceCell<HashMap<PluginName, (PathBuf, Arc<Plugin>)>>,
@@ -141,6 +143,7 @@ impl Sandbox {
             runtime,
             fueled: OnceLock::new(),
             cache: OnceLock::new(),
+            tls: Tls::default(),
             loaded: Mutex::default(),
             files: OnceCell::new(),
         });
@@ -269,6 +272,8 @@ impl Sandbox {
         let component = Component::from_binary(engine, bytes).map_err(|error| {
             let reason = if is_core_module(bytes) {
                 "it is a core module; a component is needed".to_owned()
+            } else if !bytes.starts_with(b"\0asm") {
+                "it does not begin as WebAssembly does".to_owned()
             } else {
                 error.root_cause().to_string()
             };

@@ -44,7 +44,11 @@ fn log(input: Log) -> Result<(), TaskError> {
         Level::Warn => log::Level::Warn,
         Level::Error => log::Level::Error,
     };
-    let fields: Vec<_> = input.fields.iter().map(|(name, value)| (name.as_str(), self::text(value))).collect();
+    let fields: Vec<_> = input
+        .fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), self::text(value)))
+        .collect();
     autokestra_sdk::log::emit(level, &text, &fields);
     Ok(())
 }

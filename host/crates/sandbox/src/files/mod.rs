@@ -1,0 +1,201 @@
+//! The files of one attempt: every path is held against the mounts before the system sees it, so a denial has a name.
+
+mod host;
+mod mount;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use wasmtime::component::{HasData, Resource};
+use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+
+use crate::attempt::Capability;
+use crate::denial::Denials;
+
+pub(crate) use mount::Mount;
+use mount::{Access, joined};
+
+/// Open files and folders of one attempt, beside its mounts.
+const OPEN_MAX: usize = 64;
+
+/// The files of one attempt.
+pub(crate) struct Files {
+    mounts: Vec<Mount>,
+    /// The folder that relative grants start at.
+    base: PathBuf,
+    denials: Denials,
+    /// What each handle of the guest stands for, by its number in the table.
+    handles: HashMap<u32, Handle>,
+    /// Handles that the guest opened itself.
+    open: usize,
+    /// It wanted more of them than it may have.
+    pub(crate) refused: bool,
+}
+
+/// What a handle stands for.
+#[derive(Clone, Debug)]
+struct Handle {
+    /// None: the root that nothing is in, by which denials are seen.
+    mount: Option<usize>,
+    /// The path as the guest knows it.
+    path: String,
+    opened: bool,
+}
+
+/// The files together with the machinery of `wasmtime-wasi`, for one call.
+pub(crate) struct FilesView<'a> {
+    pub(crate) files: &'a mut Files,
+    pub(crate) wasi: WasiFilesystemCtxView<'a>,
+}
+
+/// How `wasi:filesystem` finds its data.
+pub(crate) struct GuardedFiles;
+
+impl HasData for GuardedFiles {
+    type Data<'a> = FilesView<'a>;
+}
+
+impl Files {
+    pub(crate) fn new(mounts: Vec<Mount>, base: PathBuf, denials: Denials) -> Self {
+        Self {
+            mounts,
+            base,
+            denials,
+            handles: HashMap::new(),
+            open: 0,
+            refused: false,
+        }
+    }
+
+    /// Whether `path` below a handle may be used so; a denial is told.
+    async fn ask(&self, fd: &Resource<Descriptor>, path: &str, access: Access) -> Result<(), ErrorCode> {
+        let Some(handle) = self.handles.get(&fd.rep()) else {
+            return Err(ErrorCode::BadDescriptor);
+        };
+        let full = joined(&handle.path, path);
+        let allowed = match handle.mount {
+            None => false,
+            Some(index) => {
+                let mount = self.mounts.get(index);
+                mount.is_some_and(|mount| mount.allows(&full, access))
+            }
+        };
+        if allowed {
+            return Ok(());
+        }
+        self.deny(&full, access).await;
+        Err(ErrorCode::NotPermitted)
+    }
+
+    /// Whether a handle itself may be used so.
+    async fn ask_handle(&self, fd: &Resource<Descriptor>, access: Access) -> Result<(), ErrorCode> {
+        self.ask(fd, "", access).await
+    }
+
+    async fn deny(&self, path: &str, access: Access) {
+        let (verb, key) = match access {
+            Access::Read => ("reading", "read"),
+            Access::Write => ("writing", "write"),
+        };
+        // What writes makes files beside the one that it is asked for, so a folder is what it needs.
+        let wanted = match access {
+            Access::Read => path,
+            Access::Write => path.rsplit_once('/').map_or(path, |(folder, _)| folder),
+        };
+        let entry = self.suggested(wanted);
+        let message = format!("{verb} `{path}` is not granted");
+        let yaml = format!("permissions:\n  filesystem: {{ {key}: [\"{entry}\"] }}");
+        let told = self.denials.tell(Capability::Filesystem, path, &message, &yaml);
+        told.await;
+    }
+
+    /// What a person would write to grant a path of the guest: relative to the workflow file, unless it is there only as it is.
+    fn suggested(&self, path: &str) -> String {
+        let relative = path.trim_start_matches('/');
+        if relative.is_empty() {
+            return ".".to_owned();
+        }
+        let first = relative.split('/').next().unwrap_or(relative);
+        let absolute = PathBuf::from("/").join(first).exists() && !self.base.join(first).exists();
+        if absolute {
+            path.to_owned()
+        } else {
+            format!("./{relative}")
+        }
+    }
+
+    /// Whether a link may be made below a handle. Among granted files it could stand for another file of their folder.
+    async fn ask_link(&self, fd: &Resource<Descriptor>, path: &str) -> Result<(), ErrorCode> {
+        let mount = self.handles.get(&fd.rep()).and_then(|handle| handle.mount);
+        if mount
+            .and_then(|index| self.mounts.get(index))
+            .is_some_and(|mount| mount.only.is_some())
+        {
+            return Err(ErrorCode::NotPermitted);
+        }
+        self.ask(fd, path, Access::Write).await
+    }
+}
+
+impl FilesView<'_> {
+    /// Hands the guest its mounts, and a root where there is none: without one, the guest's own library would refuse a
+    /// path that is not granted, and nobody would hear of it.
+    fn preopen(&mut self) -> io::Result<Vec<(Descriptor, Handle)>> {
+        let mut found = Vec::new();
+        for (index, mount) in self.files.mounts.iter().enumerate() {
+            let mode = match mount.perms {
+                FsPerms::ReadOnly => OpenMode::READ,
+                FsPerms::ReadWrite => OpenMode::READ | OpenMode::WRITE,
+            };
+            let folder = Dir::new(File::open(&mount.host)?, mount.perms, mode, false);
+            let handle = Handle {
+                mount: Some(index),
+                path: mount.guest.clone(),
+                opened: false,
+            };
+            found.push((Descriptor::Dir(folder), handle));
+        }
+        if self.files.mounts.iter().all(|mount| mount.guest != "/") {
+            // No folder at all: even a path that came past the guard could not be opened below it.
+            let nothing = Dir::new(File::open("/dev/null")?, FsPerms::ReadOnly, OpenMode::READ, false);
+            let handle = Handle {
+                mount: None,
+                path: "/".to_owned(),
+                opened: false,
+            };
+            found.push((Descriptor::Dir(nothing), handle));
+        }
+        Ok(found)
+    }
+
+    /// Takes note of what was opened.
+    fn opened(&mut self, below: &Resource<Descriptor>, path: &str, fd: &Resource<Descriptor>) {
+        if let Some(parent) = self.files.handles.get(&below.rep()) {
+            let handle = Handle {
+                mount: parent.mount,
+                path: joined(&parent.path, path),
+                opened: true,
+            };
+            self.files.handles.insert(fd.rep(), handle);
+            self.files.open += 1;
+        }
+    }
+
+    fn closed(&mut self, number: u32) {
+        if self.files.handles.remove(&number).is_some_and(|handle| handle.opened) {
+            self.files.open = self.files.open.saturating_sub(1);
+        }
+    }
+
+    /// Whether one more may be opened.
+    fn has_room(&mut self) -> Result<(), ErrorCode> {
+        if self.files.open < OPEN_MAX {
+            return Ok(());
+        }
+        self.files.refused = true;
+        Err(ErrorCode::Quota)
+    }
+}
