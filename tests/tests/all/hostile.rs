@@ -148,34 +148,91 @@ async fn an_error_of_the_plugin_is_its_own() {
     assert!(!error.retryable);
 }
 
+/// The denials that the audit trail has, and the lines that would have granted them.
+fn denials(kept: &Kept) -> (Vec<String>, Vec<String>) {
+    let events = kept.audit.iter().filter(|event| event.kind == "PERMISSION_DENIED");
+    let targets = events.map(|event| event.metadata.value()["target"].as_str().unwrap_or_default().to_owned());
+    let lines = kept
+        .logs
+        .iter()
+        .filter_map(|log| log.message.as_str().split_once("permissions:\n"));
+    (
+        targets.collect(),
+        lines.map(|(_, yaml)| yaml.trim().to_owned()).collect(),
+    )
+}
+
 #[tokio::test]
-async fn files_outside_the_grants_are_out_of_reach() {
+async fn files_outside_the_grants_are_denied_by_name() {
     let read = |path: &str| format!("    inputs: {{ path: {path} }}\n");
     let plugins = "    permissions: { filesystem: { read: [\"./plugins\"] } }\n";
-    check("read-file", &read("/etc/hostname"), ReasonCode::PluginError, "").await;
-    check(
-        "read-file",
-        &format!("{plugins}{}", read("/plugins/../../../etc/passwd")),
-        ReasonCode::PluginError,
-        "",
-    )
-    .await;
-    check(
-        "read-file",
-        &format!("{plugins}{}", read("/plugins/../db.sqlite")),
-        ReasonCode::PluginError,
-        "",
-    )
-    .await;
-    check("list-root", "", ReasonCode::PluginError, "").await;
-    check(
-        "write-file",
-        &format!("{plugins}{}", read("/plugins/new.txt")),
-        ReasonCode::PluginError,
-        "",
-    )
-    .await;
+    for (action, grants, path, target, yaml) in [
+        (
+            "read-file",
+            "",
+            "/etc/hostname",
+            "/etc/hostname",
+            "filesystem: { read: [\"/etc/hostname\"] }",
+        ),
+        (
+            "read-file",
+            plugins,
+            "/db.sqlite",
+            "/db.sqlite",
+            "filesystem: { read: [\"./db.sqlite\"] }",
+        ),
+        (
+            "write-file",
+            plugins,
+            "/plugins/new.txt",
+            "/plugins/new.txt",
+            "filesystem: { write: [\"./plugins\"] }",
+        ),
+        ("list-root", "", "/", "/", "filesystem: { read: [\".\"] }"),
+    ] {
+        let kept = check(action, &format!("{grants}{}", read(path)), ReasonCode::PluginError, "").await;
+        assert_eq!(
+            denials(&kept),
+            (vec![target.to_owned()], vec![yaml.to_owned()]),
+            "{action} {path}"
+        );
+    }
+    // These never were paths of the grant: the system itself lets none lead out of a folder.
+    for path in ["/plugins/../../../etc/passwd", "/plugins/../db.sqlite"] {
+        check(
+            "read-file",
+            &format!("{plugins}{}", read(path)),
+            ReasonCode::PluginError,
+            "",
+        )
+        .await;
+    }
     outlived("read-file", &format!("{plugins}{}", read("/plugins/hostile.wasm"))).await;
+}
+
+#[tokio::test]
+async fn a_granted_file_opens_nothing_beside_it() {
+    let file = "    permissions: { filesystem: { read: [\"./plugins/hostile.wasm\"] } }\n";
+    outlived(
+        "read-file",
+        &format!("{file}    inputs: {{ path: /plugins/hostile.wasm }}\n"),
+    )
+    .await;
+    for beside in [
+        "/plugins/other.wasm",
+        "/plugins/./../plugins/hostile.wasm/..",
+        "/plugins",
+    ] {
+        let more = format!("{file}    inputs: {{ path: {beside} }}\n");
+        check("read-file", &more, ReasonCode::PluginError, "").await;
+    }
+}
+
+#[tokio::test]
+async fn open_files_have_a_limit() {
+    let more =
+        "    permissions: { filesystem: { read: [\"./plugins\"] } }\n    inputs: { path: /plugins/hostile.wasm }\n";
+    check("open-many", more, ReasonCode::LimitHandles, "64 files, then").await;
 }
 
 #[tokio::test]

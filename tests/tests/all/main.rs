@@ -2,6 +2,7 @@
 
 mod cases;
 mod cli;
+mod docs;
 mod engine;
 mod examples;
 mod hostile;
@@ -11,4 +12,5 @@ mod process;
 mod repo_rules;
 mod server;
 mod support;
+mod tls;
 mod unit_graph;

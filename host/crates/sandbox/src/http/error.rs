@@ -66,7 +66,7 @@ impl Failure {
                 return Self::Other(of_tls(error));
             }
             if let Some(error) = error.downcast_ref::<io::Error>() {
-                if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                if let Some(tls) = tls_within(error) {
                     return Self::Other(of_tls(tls));
                 }
                 found = found.or_else(|| Some(of_io(error)));
@@ -97,6 +97,15 @@ impl Failure {
             ConnectError::Timeout => Self::Other(Error::ConnectionTimeout),
             ConnectError::TooMany => Self::Other(Error::ConnectionLimitReached),
         }
+    }
+}
+
+/// TLS puts its errors into those of input and output, which name the source of what they hold and not what they hold.
+fn tls_within(error: &io::Error) -> Option<&rustls::Error> {
+    let inner: &(dyn StdError + 'static) = error.get_ref()?;
+    match inner.downcast_ref::<rustls::Error>() {
+        Some(tls) => Some(tls),
+        None => tls_within(inner.downcast_ref()?),
     }
 }
 
