@@ -20,8 +20,9 @@ build: setup ## Build target/release/workflow, with the plugins in it
 	@# The whole workspace, as the tests build it: fewer members would mean other features, and wasmtime a second time.
 	@$(CARGO) build --release --locked --workspace
 
-install: setup ## Put workflow into ~/.cargo/bin
-	$(CARGO) install --path host --locked
+install: build ## Put workflow into ~/.cargo/bin
+	@install -D $(WORKFLOW) "$${CARGO_HOME:-$$HOME/.cargo}/bin/workflow"
+	@echo "installed $${CARGO_HOME:-$$HOME/.cargo}/bin/workflow"
 
 setup: ## Find or install what plugins are built with
 	@scripts/setup

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::commands::{config, execution, plugin, run, validate};
 use crate::error::{CliError, Exit};
@@ -73,16 +75,19 @@ pub(crate) enum Command {
 }
 
 /// Sets up what developers are told, on stderr; nothing unless they ask.
+///
+/// Only our own crates are heard: wasmtime's bindings trace every call of a guest with its arguments, and those may hold secrets.
 pub(crate) fn trace(verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(level)
-        .init();
+    let ours = Targets::new()
+        .with_target("autokestra", level)
+        .with_target("workflow", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 /// The runtime of one command.

@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// The number of `EPERM` in WASI's C library.
+const NOT_PERMITTED: i32 = 63;
+
 /// How an action fails: a code for machines, a message for people, and whether another attempt may succeed.
 ///
 /// Made from a text, its code is `failed`. Common errors turn into one by `?`.
@@ -111,7 +114,15 @@ impl From<std::io::Error> for TaskError {
         use std::io::ErrorKind;
         match error.kind() {
             ErrorKind::NotFound => Self::new("not_found", error.to_string()),
-            ErrorKind::PermissionDenied => Self::new("permission_denied", error.to_string()),
+            ErrorKind::PermissionDenied => {
+                // What the engine denies and what the machine denies have two codes in WASI: `not-permitted` and `access`.
+                let ours = cfg!(target_family = "wasm") && error.raw_os_error() == Some(NOT_PERMITTED);
+                if ours {
+                    Self::new("permission_denied", "the workflow does not grant it")
+                } else {
+                    Self::new("permission_denied", error.to_string())
+                }
+            }
             ErrorKind::TimedOut | ErrorKind::Interrupted => Self::retryable("io", error.to_string()),
             _ => Self::new("io", error.to_string()),
         }

@@ -186,6 +186,19 @@ fn colours_are_for_terminals_and_for_those_who_ask() {
 }
 
 #[test]
+fn columns_stand_in_line_with_colours_and_without() {
+    let place = Place::with_flow(HELLO);
+    place.run("run flow.yaml").code(0);
+    let escapes = regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("a good pattern");
+    for line in ["execution list", "execution inspect last --with-audit", "plugin list"] {
+        let plain = place.run(line).code(0).stdout;
+        let colored = place.run(&format!("{line} --color always")).code(0).stdout;
+        assert_ne!(plain, colored, "{line}");
+        assert_eq!(escapes.replace_all(&colored, ""), plain, "{line}");
+    }
+}
+
+#[test]
 fn a_closed_pipe_ends_quietly() {
     let place = Place::with_flow(HELLO);
     place.run("run flow.yaml").code(0);

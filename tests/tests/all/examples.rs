@@ -139,7 +139,8 @@ fn a_secret_is_three_stars_everywhere() {
     let mut place = place();
     let token = "correct-horse-battery";
     place.set("WORKFLOW_SECRET_API_TOKEN", token);
-    let run = place.run("run examples/secret.yaml --logs --json").code(0);
+    // The noisiest way: wasmtime traces the arguments of every call, and must not be heard.
+    let run = place.run("run examples/secret.yaml --logs --json -vv").code(0);
     let kept = place
         .run("execution inspect last --with-logs --with-audit --show-inputs --json")
         .code(0);

@@ -1,8 +1,11 @@
 //! A plugin that attacks: each way must end with the right reason, and harm nothing beside it.
 
+use std::sync::mpsc;
+
 use autokestra_model::{ReasonCode, TaskState};
 
-use crate::support::{Kept, Place};
+use crate::server::{Server, response};
+use crate::support::{Kept, Place, hostile_component};
 
 /// Runs one attack beside a task that must not be harmed.
 async fn attack(action: &str, more: &str) -> Kept {
@@ -262,4 +265,63 @@ async fn the_environment_is_empty() {
 #[tokio::test]
 async fn kept_values_have_a_limit() {
     check("state-flood", "", ReasonCode::PluginError, "100 keys, then").await;
+}
+
+/// The most memory that a process had until now, in MiB.
+fn peak_mib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.expect("the line is there").trim().trim_end_matches(" kB");
+    kib.parse::<u64>().expect("a number") / 1024
+}
+
+/// The first and the last task ask a server, and while it has not answered the host's memory is read.
+#[test]
+fn the_hosts_memory_stays_flat() {
+    let place = crate::process::Place::with_flow("id: warm\ntasks:\n  - { id: ok, type: test/hostile.ok }\n");
+    std::fs::create_dir(place.path("plugins")).expect("create a folder");
+    std::fs::copy(hostile_component(), place.path("plugins/hostile.wasm")).expect("copy the component");
+    place.write("config.yaml", "plugins: { directories: [plugins] }\n");
+    // Compiles the component, which takes more memory than running it.
+    let warm = place.run("run flow.yaml --config config.yaml").code(0);
+    assert!(warm.stdout.contains("SUCCESS"), "{warm:?}");
+    let (process, given) = mpsc::channel();
+    let (tell, peaks) = mpsc::channel();
+    let server = Server::start({
+        let mut running = None;
+        move |_, _| {
+            let running = *running.get_or_insert_with(|| given.recv().expect("it was started"));
+            tell.send(peak_mib(running)).expect("the test listens");
+            response("200 OK", "text/plain", "ok")
+        }
+    });
+    let ask = format!(
+        "type: core/http.get, inputs: {{ url: 'http://127.0.0.1:{0}/' }}, permissions: {{ network: ['127.0.0.1:{0}'] }}",
+        server.port
+    );
+    let mut flow = format!("id: floods\ntasks:\n  - {{ id: before, {ask} }}\n");
+    let mut last = "before".to_owned();
+    for (number, action) in ["flood-stdout", "flood-log", "long-line", "large-output", "flood-stdout"]
+        .iter()
+        .enumerate()
+    {
+        let id = format!("attack-{number}");
+        flow.extend([format!(
+            "  - {{ id: {id}, type: test/hostile.{action}, needs: [{{ task: {last}, on: always }}] }}\n"
+        )]);
+        last = id;
+    }
+    flow.extend([format!(
+        "  - {{ id: after, {ask}, needs: [{{ task: {last}, on: always }}] }}\n"
+    )]);
+    place.write("flow.yaml", &flow);
+    let child = place.spawn("run flow.yaml --config config.yaml --no-progress");
+    process.send(child.id()).expect("the server waits for it");
+    let run = place.finish(child).code(1);
+    let peaks: Vec<u64> = peaks.try_iter().collect();
+    let [before, after] = peaks.as_slice() else {
+        panic!("both tasks ask: {peaks:?}\n{run:?}");
+    };
+    // One guest at a time may have 64 MiB, and 4 MiB of output.
+    assert!(*after < *before + 96, "the host went from {before} MiB to {after} MiB");
 }

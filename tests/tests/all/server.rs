@@ -29,7 +29,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves until the test's process ends. `answer` gives the whole response for the request's number and text.
-    pub(crate) fn start(answer: impl Fn(usize, &Request) -> String + Send + 'static) -> Self {
+    pub(crate) fn start(mut answer: impl FnMut(usize, &Request) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let port = listener.local_addr().expect("a bound address").port();
         let requests = Arc::new(Mutex::new(Vec::new()));

@@ -23,7 +23,7 @@ pub(crate) fn repository() -> PathBuf {
 }
 
 /// The component of `tests/hostile`, built from source once in this process; cargo builds it once in all.
-fn hostile_component() -> &'static Path {
+pub(crate) fn hostile_component() -> &'static Path {
     static COMPONENT: LazyLock<PathBuf> = LazyLock::new(|| {
         let exe = std::env::current_exe().expect("the test knows its own path");
         let target = exe
