@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use autokestra_engine::{RunError, StartError};
+use autokestra_engine::{ResumeError, RunError, StartError};
 use autokestra_model::{Diagnostics, Source};
 use autokestra_sandbox::{LoadError, SandboxError};
 use autokestra_secrets::source::SecretsError;
-use autokestra_store::{FindError, StoreError};
+use autokestra_store::{AcquireError, FindError, StoreError};
 
 use crate::config::ConfigError;
 use crate::render::Ui;
@@ -177,6 +177,24 @@ impl From<StartError> for CliError {
         match error {
             StartError::Plugin { source, .. } => source.into(),
             StartError::Store(source) => source.into(),
+            StartError::Open(source) => Self::input(source.to_string()),
+        }
+    }
+}
+
+impl From<ResumeError> for CliError {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Acquire(AcquireError::Store(source)) | ResumeError::Store(source) => source.into(),
+            ResumeError::Acquire(source @ AcquireError::NotFound { .. }) => Self::of(Exit::Failed, &source),
+            ResumeError::Acquire(source @ AcquireError::Ended { id, .. }) => Self::of(Exit::Failed, &source).hint(
+                format!("`workflow execution retry {id}` runs again what did not succeed"),
+            ),
+            ResumeError::Acquire(source @ AcquireError::Owned { .. }) => {
+                Self::of(Exit::Failed, &source).hint("it needs no help; `workflow execution logs` shows how it goes")
+            }
+            ResumeError::Plugin { source, .. } => source.into(),
+            ResumeError::Open(_) | ResumeError::OtherWorkflow => Self::of(Exit::Input, &error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One file per command, named as it is typed.
 
 pub(crate) mod config;
+mod drive;
 pub(crate) mod execution;
 pub(crate) mod plugin;
 pub(crate) mod run;

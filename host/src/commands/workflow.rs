@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use autokestra_engine::{is_own_plugin, own_actions};
 use autokestra_model::{ActionName, Catalog, Diagnostics, Lookup, PluginName, Source, Workflow};
 use autokestra_sandbox::{LoadError, Plugin, Sandbox};
 
@@ -28,7 +29,11 @@ pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, Cli
     })?;
     let text = String::from_utf8(text)
         .map_err(|error| CliError::input(format!("read {}: it is no UTF-8: {error}", path.display())))?;
-    let source = Source::new(path.display().to_string(), text);
+    check_text(Source::new(path.display().to_string(), text), sandbox).await
+}
+
+/// Validates a workflow's text.
+pub(crate) async fn check_text(source: Source, sandbox: &Sandbox) -> Result<Checked, CliError> {
     let parsed = match Workflow::parse(&source) {
         Ok(parsed) => parsed,
         Err(errors) => return Err(CliError::diagnostics(source, errors)),
@@ -58,7 +63,7 @@ impl Known {
         let mut names = Vec::new();
         for task in &workflow.tasks {
             let name = task.action.plugin();
-            if plugins.contains_key(name) {
+            if plugins.contains_key(name) || is_own_plugin(name) {
                 continue;
             }
             let plugin = sandbox.plugin(name).await;
@@ -76,6 +81,14 @@ impl Known {
 
 impl Catalog for Known {
     fn lookup(&self, name: &ActionName) -> Lookup {
+        if is_own_plugin(name.plugin()) {
+            return match own_actions().iter().find(|action| action.name == name.action()) {
+                Some(action) => Lookup::Found(Arc::clone(action)),
+                None => Lookup::UnknownAction {
+                    known: own_actions().iter().map(|action| action.name.clone()).collect(),
+                },
+            };
+        }
         match self.plugins.get(name.plugin()) {
             None | Some(Err(LoadError::Unknown { .. })) => Lookup::UnknownPlugin,
             Some(Err(error)) => Lookup::Unusable {

@@ -38,6 +38,7 @@ impl Loaded {
             default_timeout: Duration::from_secs(self.number("execution.defaultTimeoutSeconds")),
             log_buffer: self.count("logging.maxBufferSize"),
             log_flush: Duration::from_millis(self.number("logging.flushIntervalMs")),
+            lease: Duration::from_secs(self.number("execution.leaseSeconds")),
         }
     }
 

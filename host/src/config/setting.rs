@@ -151,6 +151,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Default::Integer(300),
     ),
     setting(
+        "execution.leaseSeconds",
+        "WORKFLOW_EXECUTION_LEASE_SECONDS",
+        integer(1, 3600),
+        Default::Integer(15),
+    ),
+    setting(
         "logRetentionDays",
         "WORKFLOW_LOG_RETENTION_DAYS",
         integer(1, 36_500),

@@ -1,5 +1,7 @@
 //! Executions for people.
 
+use std::collections::BTreeMap;
+
 use autokestra_engine::Outcome;
 use autokestra_model::{ExecutionState, TaskState, Timestamp};
 use autokestra_secrets::MaskedJson;
@@ -102,6 +104,28 @@ pub(crate) fn detail(ui: &Ui, detail: &ExecutionDetail, parts: &Parts<'_>) -> St
     if let Some(message) = &row.message {
         line("message", &indented(&safe(message.as_str())));
     }
+    let mut line = |label: &str, value: &str| {
+        let label = ui.tint(Tint::Faint, &format!("{label:<10}"));
+        text.extend([format!("  {label} {value}\n")]);
+    };
+    if let Some(retried) = detail.retry_of {
+        line("retries", &retried.to_string());
+    }
+    for retry in &detail.retried_by {
+        line("retried by", &retry.to_string());
+    }
+    if let Some(parent) = &detail.parent {
+        line("started by", &format!("{} of {}", parent.run, parent.execution));
+    }
+    for child in &detail.children {
+        line("started", &format!("{} {}", child.execution, child.state));
+    }
+    if let Some(owner) = &detail.owner {
+        line("run by", &format!("process {} on {}", owner.process, safe(&owner.host)));
+    }
+    if let Some(actor) = &detail.cancel_requested_by {
+        line("cancelled", &format!("by {}", safe(actor.as_str())));
+    }
     let mut text = text + &values(ui, "Inputs", Some(&detail.inputs)) + &tasks(ui, detail, parts);
     if parts.timeline {
         text += &timeline(ui, detail);
@@ -136,7 +160,17 @@ fn tasks(ui: &Ui, detail: &ExecutionDetail, parts: &Parts<'_>) -> String {
         ui,
         &["  TASK", "TYPE", "STATE", "REASON", "ATTEMPTS", "DURATION", "MEMORY"],
     );
-    let shown = |task: &&TaskRunRow| parts.task.is_none_or(|wanted| task.task.as_str() == wanted);
+    // Of a task's elements those that did not succeed are shown, unless that task is asked for.
+    let mut elements: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for row in detail.tasks.iter().filter(|row| row.item.is_some()) {
+        let (ended, succeeded) = elements.entry(row.task.as_str()).or_default();
+        *ended += usize::from(row.state.is_terminal());
+        *succeeded += usize::from(row.state == TaskState::Success);
+    }
+    let shown = |task: &&TaskRunRow| match parts.task {
+        Some(wanted) => task.task.as_str() == wanted,
+        None => task.item.is_none() || task.state != TaskState::Success,
+    };
     for task in detail.tasks.iter().filter(shown) {
         let peak = task
             .attempts
@@ -145,11 +179,14 @@ fn tasks(ui: &Ui, detail: &ExecutionDetail, parts: &Parts<'_>) -> String {
             .map(|usage| usage.peak_memory)
             .max();
         table.row(vec![
-            format!("  {}", safe(task.task.as_str())),
+            format!("  {}", name_of(task)),
             safe(&task.action).into_owned(),
             ui.tint(task_tint(task.state), task.state.as_str()),
             task.reason.map(|reason| reason.to_string()).unwrap_or_default(),
-            task.attempts.len().to_string(),
+            match elements.get(task.task.as_str()).filter(|_| task.item.is_none()) {
+                Some((ended, succeeded)) => format!("{succeeded}/{ended} elements"),
+                None => task.attempts.len().to_string(),
+            },
             task.duration().map(human).unwrap_or_default(),
             peak.map(super::bytes).unwrap_or_default(),
         ]);
@@ -217,7 +254,15 @@ fn notes(ui: &Ui, task: &TaskRunRow, parts: &Parts<'_>) -> String {
     if text.is_empty() {
         return text;
     }
-    format!("  {}\n{text}", ui.tint(Tint::Head, &safe(task.task.as_str())))
+    format!("  {}\n{text}", ui.tint(Tint::Head, &name_of(task)))
+}
+
+/// A task, or one element of it.
+fn name_of(task: &TaskRunRow) -> String {
+    match task.item {
+        Some(item) => format!("{}[{item}]", safe(task.task.as_str())),
+        None => safe(task.task.as_str()).into_owned(),
+    }
 }
 
 /// A value in one line, or whole.
@@ -270,8 +315,8 @@ fn timeline(ui: &Ui, detail: &ExecutionDetail) -> String {
         .flat_map(|task| {
             task.attempts.iter().map(move |attempt| {
                 let name = match task.attempts.len() {
-                    1 => task.task.to_string(),
-                    _ => format!("{} #{}", task.task, attempt.attempt),
+                    1 => name_of(task),
+                    _ => format!("{} #{}", name_of(task), attempt.attempt),
                 };
                 let ended = attempt.ended_at.unwrap_or(attempt.started_at);
                 (name, attempt.started_at, ended, attempt.error.is_none())

@@ -70,6 +70,11 @@ pub(crate) struct DetailView<'a> {
     execution: ExecutionView<'a>,
     inputs: &'a MaskedJson,
     outputs: Option<&'a MaskedJson>,
+    retry_of: Option<String>,
+    retried_by: Vec<String>,
+    parent: Option<ParentView<'a>>,
+    children: Vec<ChildView>,
+    owner: Option<OwnerView<'a>>,
     tasks: Vec<TaskView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     logs: Option<Vec<LogView<'a>>>,
@@ -87,6 +92,26 @@ impl<'a> DetailView<'a> {
             execution: ExecutionView::new(&detail.row),
             inputs: &detail.inputs,
             outputs: detail.outputs.as_ref(),
+            retry_of: detail.retry_of.map(|id| id.to_string()),
+            retried_by: detail.retried_by.iter().map(ToString::to_string).collect(),
+            parent: detail.parent.as_ref().map(|parent| ParentView {
+                execution_id: parent.execution.to_string(),
+                task_id: parent.run.task.as_str(),
+                index: parent.run.item,
+            }),
+            children: detail
+                .children
+                .iter()
+                .map(|child| ChildView {
+                    execution_id: child.execution.to_string(),
+                    state: child.state,
+                })
+                .collect(),
+            owner: detail.owner.as_ref().map(|owner| OwnerView {
+                host: &owner.host,
+                process: owner.process,
+                expires_at: owner.expires_at,
+            }),
             tasks: detail
                 .tasks
                 .iter()
@@ -113,6 +138,29 @@ impl<'a> DetailView<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct ParentView<'a> {
+    execution_id: String,
+    task_id: &'a str,
+    index: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChildView {
+    execution_id: String,
+    state: ExecutionState,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerView<'a> {
+    host: &'a str,
+    process: u32,
+    expires_at: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct TaskView<'a> {
     task_id: &'a str,
     index: Option<u32>,
@@ -125,6 +173,7 @@ struct TaskView<'a> {
     needs: &'a [String],
     inputs: Option<&'a MaskedJson>,
     output: Option<&'a MaskedJson>,
+    due_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     duration: Option<u64>,
@@ -134,7 +183,7 @@ impl<'a> TaskView<'a> {
     fn new(row: &'a TaskRunRow) -> Self {
         Self {
             task_id: row.task.as_str(),
-            index: None,
+            index: row.item,
             action: &row.action,
             state: row.state,
             reason_code: row.reason,
@@ -143,6 +192,7 @@ impl<'a> TaskView<'a> {
             needs: &row.needs,
             inputs: row.inputs.as_ref(),
             output: row.output.as_ref(),
+            due_at: row.due_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
             duration: row.duration().map(millis),

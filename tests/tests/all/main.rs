@@ -2,13 +2,16 @@
 
 mod cases;
 mod cli;
+mod crash;
 mod docs;
+mod dsl;
 mod engine;
 mod examples;
 mod hostile;
 mod http;
 mod lifecycle;
 mod process;
+mod recovery;
 mod repo_rules;
 mod server;
 mod support;

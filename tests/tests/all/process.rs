@@ -209,6 +209,19 @@ impl Place {
     }
 }
 
+/// Reads a child's stderr until a line that has `text`; what follows is read on, so that the child is not held up.
+pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
+    use std::io::{BufRead as _, BufReader};
+
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut seen = String::new();
+    while !seen.contains(text) {
+        let read = stderr.read_line(&mut seen).expect("read stderr");
+        assert!(read > 0, "it ended early: {seen}");
+    }
+    std::thread::spawn(move || drop(std::io::copy(&mut stderr, &mut std::io::sink())));
+}
+
 fn copy_all(from: &Path, to: &Path) {
     if from.is_dir() {
         std::fs::create_dir_all(to).expect("create a folder");

@@ -51,6 +51,31 @@ impl Server {
         Self { port, requests }
     }
 
+    /// As [`Server::start`], each connection on a thread of its own: an answer that never comes holds up no other.
+    pub(crate) fn start_concurrent(answer: impl Fn(usize, &Request) -> String + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+        let port = listener.local_addr().expect("a bound address").port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (taken, answer) = (Arc::clone(&requests), Arc::new(answer));
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let (taken, answer) = (Arc::clone(&taken), Arc::clone(&answer));
+                std::thread::spawn(move || {
+                    let Some(request) = read_request(&mut stream) else {
+                        return;
+                    };
+                    let number = {
+                        let mut taken = taken.lock().expect("no test panics with the lock");
+                        taken.push(request.clone());
+                        taken.len()
+                    };
+                    drop(stream.write_all(answer(number, &request).as_bytes()));
+                });
+            }
+        });
+        Self { port, requests }
+    }
+
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("no test panics with the lock").clone()
     }

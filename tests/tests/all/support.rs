@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use autokestra_engine::{Environment, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest, SystemClock};
+use autokestra_engine::{
+    Environment, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest, SystemClock,
+};
 use autokestra_model::{GivenInput, Source, Workflow};
 use autokestra_sandbox::{Sandbox, SandboxOptions};
 use autokestra_secrets::{Masked, SecretValue, Secrets};
@@ -104,6 +106,7 @@ impl Place {
             default_timeout: Duration::from_secs(60),
             log_buffer: 100,
             log_flush: Duration::from_millis(50),
+            lease: Duration::from_secs(15),
         };
         let runner = Runner::new(options, Arc::clone(&store), sandbox, Arc::new(SystemClock), 7);
         Self {
@@ -147,14 +150,18 @@ impl Place {
         });
         let (observer, events) = mpsc::channel(10_000);
         let request = StartRequest {
-            workflow: Arc::new(parsed.workflow),
+            given: Given {
+                workflow: Arc::new(parsed.workflow),
+                secrets: secrets.collect::<Secrets>(),
+                base: self.folder.path().to_path_buf(),
+                environment: Environment::new(|_| None),
+                actor: Masked::literal("a test"),
+                observer: Some(observer),
+            },
             inputs,
-            secrets: secrets.collect::<Secrets>(),
-            base: self.folder.path().to_path_buf(),
-            environment: Environment::new(|_| None),
+            source: (source.name().to_owned(), source.text().to_owned()),
             trigger: "manual",
-            actor: Masked::literal("a test"),
-            observer: Some(observer),
+            retry: None,
         };
         (self.runner.start(request).await.expect("it starts"), events)
     }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{Clock, ExecutionId, Limits, Permissions, ReasonCode, TaskId, Timestamp, WorkflowId};
+use autokestra_model::{Clock, Limits, Permissions, ReasonCode, Timestamp, WorkflowId};
 use autokestra_sandbox::{Attempt, Context, Failure, Grants, GuestEvent, Plugin, Sandbox, Usage};
 use autokestra_secrets::Masker;
-use autokestra_store::{Change, Store, StoreError};
+use autokestra_store::{Change, Lease, RunKey, Store, StoreError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::event::RunEvent;
 use crate::logs::{self, GUEST_EVENTS_QUEUED_MAX, LogTarget};
 use crate::options::Environment;
-use crate::runner::StopReason;
 use crate::state_source::StoredState;
+use crate::stop::StopReason;
+use crate::unit::Unit;
 
 /// What all attempts of one execution share.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct AttemptShared {
     pub(crate) sandbox: Sandbox,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) masker: Masker,
-    pub(crate) execution: ExecutionId,
+    pub(crate) lease: Lease,
     pub(crate) workflow: WorkflowId,
     pub(crate) base: std::path::PathBuf,
     pub(crate) environment: Environment,
@@ -35,7 +36,7 @@ pub(crate) struct AttemptShared {
 /// One attempt that is to be run. It holds its slot until it ended.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) index: usize,
+    pub(crate) unit: Unit,
     pub(crate) started_at: Timestamp,
     pub(crate) slot: OwnedSemaphorePermit,
     pub(crate) spec: Spec,
@@ -44,7 +45,7 @@ pub(crate) struct Job {
 /// What an attempt runs, and under which grants and limits.
 #[derive(Debug)]
 pub(crate) struct Spec {
-    pub(crate) task: TaskId,
+    pub(crate) run: RunKey,
     pub(crate) attempt: u32,
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) action: String,
@@ -67,7 +68,7 @@ pub(crate) enum End {
 
 /// An attempt that ended, with the rows that belong to its end.
 pub(crate) struct Ended {
-    pub(crate) index: usize,
+    pub(crate) unit: Unit,
     pub(crate) attempt: u32,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
@@ -92,8 +93,8 @@ pub(crate) async fn run(
         clock: Arc::clone(&shared.clock),
         observer: shared.observer.clone(),
         masker: shared.masker.clone(),
-        execution: shared.execution,
-        task: job.spec.task.clone(),
+        lease: shared.lease.clone(),
+        run: job.spec.run.clone(),
         attempt: job.spec.attempt,
         plugin: Arc::clone(&job.spec.plugin),
         action: job.spec.action.clone(),
@@ -101,7 +102,7 @@ pub(crate) async fn run(
         flush: shared.log_flush,
     };
     let Job {
-        index,
+        unit,
         started_at,
         slot,
         spec,
@@ -129,7 +130,7 @@ pub(crate) async fn run(
     drop(slot);
     let ended_at = shared.clock.now();
     Ok(Ended {
-        index,
+        unit,
         attempt,
         started_at,
         ended_at,
@@ -141,8 +142,8 @@ pub(crate) async fn run(
     })
 }
 
-/// Waits until a stop is asked for. Where nobody can ask any more, it waits for ever.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> StopReason {
+/// Waits until the attempts are told to stop. Where nobody can tell them any more, it waits for ever.
+async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> StopReason {
     match stop.wait_for(Option::is_some).await.map(|reason| *reason) {
         Ok(Some(reason)) => reason,
         Ok(None) | Err(_) => std::future::pending().await,
@@ -159,25 +160,26 @@ fn prepare(spec: Spec, shared: &AttemptShared, events: mpsc::Sender<GuestEvent>)
             code: ReasonCode::GrantUnusable.as_str().into(),
             message: shared
                 .masker
-                .mask(&format!("failed to open what `{}` is granted: {chain}", spec.task)),
+                .mask(&format!("failed to open what `{}` is granted: {chain}", spec.run)),
             retryable: false,
             retry_after: None,
             details: None,
         })
     })?;
     let context = Context {
-        execution: shared.execution,
+        execution: shared.lease.execution(),
         workflow: shared.workflow.clone(),
-        idempotency_key: format!("{}/{}", shared.execution, spec.task),
-        task: spec.task,
+        idempotency_key: format!("{}/{}", shared.lease.execution(), spec.run),
+        task: spec.run.task,
         attempt: spec.attempt,
-        index: None,
+        index: spec.run.item,
         timeout: spec.timeout,
     };
     let state = StoredState {
         store: Arc::clone(&shared.store),
         workflow: shared.workflow.clone(),
         plugin: spec.plugin.name.clone(),
+        masker: shared.masker.clone(),
     };
     Ok(Attempt {
         plugin: spec.plugin,

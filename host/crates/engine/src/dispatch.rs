@@ -7,6 +7,8 @@ use std::collections::BinaryHeap;
 
 use autokestra_model::{NeedOn, OnError, Plan, ReasonCode, TaskState};
 
+use crate::unit::Unit;
+
 /// How a task run ended, as far as the graph is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TaskEnd {
@@ -21,65 +23,87 @@ pub(crate) struct Skipped {
     pub(crate) reason: ReasonCode,
 }
 
-/// The state of one execution's graph. Tasks are known by their position in the file.
+/// The graph of one execution. Tasks are known by their position in the file; those of `finally` come last, and wait
+/// until [`Dispatch::open_finally`].
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     /// Needs that have not ended, for each task.
     open_needs: Vec<usize>,
     /// Why a task must be skipped once its needs have ended. The worse reason wins.
     blocked: Vec<Option<ReasonCode>>,
-    states: Vec<TaskState>,
-    ready: BinaryHeap<Reverse<usize>>,
-    ended: usize,
+    ended: Vec<bool>,
+    ready: BinaryHeap<Reverse<Unit>>,
+    /// Tasks that may run now: those before `finally`, or all.
+    open: usize,
+    /// Of these, how many have not ended.
+    left: usize,
 }
 
 impl Dispatch {
     /// A graph in which nothing has run.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let open_needs: Vec<usize> = (0..plan.len()).map(|task| plan.in_degree(task)).collect();
-        let ready = open_needs
-            .iter()
-            .enumerate()
-            .filter(|(_, open)| **open == 0)
-            .map(|(task, _)| Reverse(task))
-            .collect();
-        Self {
+        let mut graph = Self {
             blocked: vec![None; plan.len()],
-            states: vec![TaskState::Pending; plan.len()],
-            open_needs,
-            ready,
-            ended: 0,
+            ended: vec![false; plan.len()],
+            open_needs: (0..plan.len()).map(|task| plan.in_degree(task)).collect(),
+            ready: BinaryHeap::new(),
+            open: 0,
+            left: 0,
+        };
+        graph.open_to(plan.main_len());
+        graph
+    }
+
+    /// Lets the tasks of `finally` run.
+    pub(crate) fn open_finally(&mut self, plan: &Plan) {
+        self.open_to(plan.len());
+    }
+
+    fn open_to(&mut self, end: usize) {
+        for task in self.open..end {
+            if !self.ended[task] {
+                self.left += 1;
+                if self.open_needs[task] == 0 {
+                    self.ready.push(Reverse(Unit::task(task)));
+                }
+            }
         }
+        self.open = end;
     }
 
-    /// Takes the first ready task in file order.
-    pub(crate) fn pop_ready(&mut self) -> Option<usize> {
-        self.ready.pop().map(|Reverse(task)| task)
+    /// Takes the first ready unit in file order.
+    pub(crate) fn pop_ready(&mut self) -> Option<Unit> {
+        self.ready.pop().map(|Reverse(unit)| unit)
     }
 
-    /// Puts a task back in the queue, for another attempt.
-    pub(crate) fn push_ready(&mut self, task: usize) {
-        self.ready.push(Reverse(task));
+    /// Puts a unit in the queue: an element, or another attempt.
+    pub(crate) fn push_ready(&mut self, unit: Unit) {
+        self.ready.push(Reverse(unit));
     }
 
-    /// Whether a task waits for a slot.
+    /// Whether a unit waits for a slot.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// The state that a task is in.
-    pub(crate) fn state(&self, task: usize) -> TaskState {
-        self.states[task]
+    /// Forgets what is ready: the whole is being stopped.
+    pub(crate) fn clear_ready(&mut self) {
+        self.ready.clear();
     }
 
-    /// Notes a change that is not an end.
-    pub(crate) fn set_state(&mut self, task: usize, state: TaskState) {
-        self.states[task] = state;
+    /// Forgets a task that is ready, because it was under way when the process died.
+    pub(crate) fn withdraw(&mut self, task: usize) {
+        self.ready.retain(|Reverse(unit)| *unit != Unit::task(task));
     }
 
-    /// Whether every task has ended.
+    /// Whether every task that may run has ended.
     pub(crate) fn is_done(&self) -> bool {
-        self.ended == self.states.len()
+        self.left == 0
+    }
+
+    /// The tasks that may run and have not ended.
+    pub(crate) fn unended(&self) -> impl Iterator<Item = usize> {
+        (0..self.open).filter(|task| !self.ended[*task])
     }
 
     /// Notes the end of a task. Those that needed it become ready, or are returned as skipped, and theirs in turn.
@@ -87,19 +111,18 @@ impl Dispatch {
         let mut skipped = Vec::new();
         let mut ends = vec![(task, end)];
         while let Some((task, end)) = ends.pop() {
-            self.states[task] = end.state;
-            self.ended += 1;
+            self.end(task);
             for edge in plan.dependents(task) {
                 let dependent = edge.task;
                 if let Some(reason) = blocks(plan.task(task).on_error, edge.on, end) {
                     self.blocked[dependent] = Some(worse(self.blocked[dependent], reason));
                 }
                 self.open_needs[dependent] -= 1;
-                if self.open_needs[dependent] > 0 {
+                if self.open_needs[dependent] > 0 || self.ended[dependent] {
                     continue;
                 }
                 match self.blocked[dependent] {
-                    None => self.ready.push(Reverse(dependent)),
+                    None => self.ready.push(Reverse(Unit::task(dependent))),
                     Some(reason) => {
                         skipped.push(Skipped {
                             task: dependent,
@@ -120,24 +143,11 @@ impl Dispatch {
         skipped
     }
 
-    /// Ends everything that has not started or waits for another attempt, and says which state each was in.
-    /// Running tasks end by themselves.
-    pub(crate) fn cancel_idle(&mut self) -> Vec<(usize, TaskState)> {
-        self.ready.clear();
-        let mut cancelled = Vec::new();
-        for (task, state) in self.states.iter_mut().enumerate() {
-            if matches!(state, TaskState::Pending | TaskState::Waiting) {
-                cancelled.push((task, std::mem::replace(state, TaskState::Cancelled)));
-            }
+    /// Notes the end of a task from which nothing follows, as the whole is being stopped.
+    pub(crate) fn end(&mut self, task: usize) {
+        if !std::mem::replace(&mut self.ended[task], true) && task < self.open {
+            self.left -= 1;
         }
-        self.ended += cancelled.len();
-        cancelled
-    }
-
-    /// Notes the end of a task when the whole is being stopped: nothing follows from it.
-    pub(crate) fn finish_stopped(&mut self, task: usize, state: TaskState) {
-        self.states[task] = state;
-        self.ended += 1;
     }
 }
 

@@ -2,7 +2,8 @@
 
 use autokestra_model::PluginName;
 use autokestra_sandbox::LoadError;
-use autokestra_store::StoreError;
+use autokestra_secrets::OpenError;
+use autokestra_store::{AcquireError, StoreError};
 
 /// Why an execution was not started. Nothing ran, and nothing was stored but where the store itself failed.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +17,37 @@ pub enum StartError {
         #[source]
         source: LoadError,
     },
+    /// What a retry keeps cannot be opened.
+    #[error("restore the values of the execution that is retried")]
+    Open(#[from] OpenError),
     /// The store did not take the execution.
     #[error("create the execution")]
+    Store(#[from] StoreError),
+}
+
+/// Why an execution was not taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// It is not to be had.
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    /// A plugin of the workflow cannot be loaded.
+    #[error("load plugin `{plugin}`")]
+    Plugin {
+        /// The plugin that a task names.
+        plugin: PluginName,
+        /// Why.
+        #[source]
+        source: LoadError,
+    },
+    /// What it needs cannot be opened again.
+    #[error("restore the values of the execution")]
+    Open(#[from] OpenError),
+    /// Its workflow is not the one that it was started with.
+    #[error("the tasks of the execution are not those of its workflow")]
+    OtherWorkflow,
+    /// The store failed.
+    #[error("read the execution")]
     Store(#[from] StoreError),
 }
 

@@ -14,10 +14,22 @@ pub enum RunEvent {
         /// Its id.
         execution: ExecutionId,
     },
+    /// The workflow's `concurrency` makes it wait.
+    Queued {
+        /// The executions that come before it, oldest first.
+        before: Vec<ExecutionId>,
+    },
+    /// It was taken up where another process left it.
+    Resumed {
+        /// Its id.
+        execution: ExecutionId,
+    },
     /// An attempt began.
     AttemptStarted {
         /// The task.
         task: TaskId,
+        /// The element of its `forEach`.
+        item: Option<u32>,
         /// The attempt's number, from 1.
         attempt: u32,
     },
@@ -25,6 +37,8 @@ pub enum RunEvent {
     RetryPlanned {
         /// The task.
         task: TaskId,
+        /// The element of its `forEach`.
+        item: Option<u32>,
         /// The attempt that failed, from 1.
         attempt: u32,
         /// The wait before the next.
@@ -40,6 +54,8 @@ pub enum RunEvent {
     Progress {
         /// The task.
         task: TaskId,
+        /// The element of its `forEach`.
+        item: Option<u32>,
         /// Units done.
         done: u64,
         /// Units in all, where known.
@@ -49,11 +65,13 @@ pub enum RunEvent {
     },
 }
 
-/// How one task run ended.
+/// How one task run, or that of one element, ended.
 #[derive(Clone, Debug)]
 pub struct TaskSummary {
     /// The task.
     pub task: TaskId,
+    /// The element of its `forEach`; none: the task itself.
+    pub item: Option<u32>,
     /// Its end state.
     pub state: TaskState,
     /// Why.

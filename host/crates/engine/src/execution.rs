@@ -10,7 +10,7 @@ use std::time::Duration;
 use autokestra_model::{ExecutionState, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow};
 use autokestra_sandbox::Plugin;
 use autokestra_secrets::{Masked, Secrets};
-use autokestra_store::{Change, LogEntry, LogLevel, LogSource, StoreError};
+use autokestra_store::{Change, LogEntry, LogLevel, LogSource, RunKey, StoreError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -19,11 +19,17 @@ use tokio::time::Instant;
 use crate::attempt::{self, AttemptShared, Ended, Job, Spec};
 use crate::batch::Batch;
 use crate::dispatch::Dispatch;
+use crate::elements::Elements;
 use crate::error::RunError;
 use crate::event::{Outcome, RunEvent, TaskSummary};
 use crate::logs::merge;
 use crate::rows::Next;
-use crate::runner::{RunnerShared, StopReason};
+use crate::runner::RunnerShared;
+use crate::stop::{Stop, StopReason, asked, graver};
+use crate::unit::{TaskRun, Unit};
+
+/// The longest that the tasks of `finally` may take together, where they run because the execution is being stopped.
+const FINALLY_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// What an execution is made from.
 pub(crate) struct ExecutionParts {
@@ -34,17 +40,9 @@ pub(crate) struct ExecutionParts {
     pub(crate) inputs: Value,
     pub(crate) secrets: Secrets,
     pub(crate) random: fastrand::Rng,
-    pub(crate) triggered: Change,
-}
-
-/// What is known of one task run beyond its state.
-#[derive(Debug, Default)]
-pub(crate) struct TaskRun {
-    pub(crate) attempts: u32,
-    pub(crate) started_at: Option<Timestamp>,
-    pub(crate) ended_at: Option<Timestamp>,
-    pub(crate) reason: Option<ReasonCode>,
-    pub(crate) message: Option<Masked>,
+    /// What its first transaction holds: who started it, and what it keeps of another.
+    pub(crate) first: Vec<Change>,
+    pub(crate) started_at: Timestamp,
 }
 
 /// A running execution.
@@ -56,22 +54,30 @@ pub(crate) struct Execution {
     pub(crate) scope: Scope,
     pub(crate) dispatch: Dispatch,
     pub(crate) tasks: Vec<TaskRun>,
+    /// The tasks with a `forEach` that are under way.
+    pub(crate) elements: HashMap<usize, Elements>,
     pub(crate) state: ExecutionState,
     pub(crate) started_at: Timestamp,
-    pub(crate) retries: BTreeSet<(Instant, usize)>,
+    /// What goes on at a time: another attempt, or the end of a sleep.
+    pub(crate) timers: BTreeSet<(Instant, Unit)>,
     pub(crate) random: fastrand::Rng,
     /// The first task in time that failed and may not.
     pub(crate) failure: Option<usize>,
-    pub(crate) stopping: Option<StopReason>,
-    triggered: Option<Change>,
+    pub(crate) stopping: Option<Stop>,
+    /// What runs now is being stopped: nothing follows from its ends.
+    pub(crate) halted: bool,
+    /// The tasks of `finally` may run.
+    pub(crate) last: bool,
+    pub(crate) first: Vec<Change>,
+    pub(crate) stopped: watch::Receiver<Option<Stop>>,
     running: JoinSet<Result<Ended, StoreError>>,
-    /// Which task and attempt an engine task runs, so that a panic in it can be put down to them.
-    running_as: HashMap<Id, (usize, u32)>,
+    /// Which unit and attempt an engine task runs, so that a panic in it can be put down to them.
+    running_as: HashMap<Id, (Unit, u32)>,
     deadline: Option<Instant>,
     /// A slot that was waited for and is not used yet.
     spare: Option<OwnedSemaphorePermit>,
-    stop: watch::Sender<Option<StopReason>>,
-    stopped: watch::Receiver<Option<StopReason>>,
+    /// Tells the attempts of this phase to stop.
+    halt: watch::Sender<Option<StopReason>>,
 }
 
 /// An engine task that ended: its id and what its attempt gave, or that it panicked.
@@ -81,23 +87,18 @@ type Joined = Result<(Id, Result<Ended, StoreError>), JoinError>;
 enum Woken {
     Ended(Vec<Joined>),
     Slot(OwnedSemaphorePermit),
-    RetryDue,
-    Stop(StopReason),
+    TimerDue,
+    Stop(Stop),
 }
 
 impl Execution {
-    pub(crate) fn new(
-        parts: ExecutionParts,
-        stop: watch::Sender<Option<StopReason>>,
-        stopped: watch::Receiver<Option<StopReason>>,
-    ) -> Self {
-        let now = parts.runner.clock.now();
+    pub(crate) fn new(parts: ExecutionParts, stopped: watch::Receiver<Option<Stop>>) -> Self {
         let scope = Scope::new(
             parts.inputs,
             &autokestra_model::ExecutionInfo {
-                id: parts.attempts.execution,
+                id: parts.attempts.lease.execution(),
                 workflow_id: parts.attempts.workflow.clone(),
-                started_at: now,
+                started_at: parts.started_at,
             },
         );
         scope.set_secrets(
@@ -110,23 +111,26 @@ impl Execution {
             shared: Arc::new(parts.attempts),
             dispatch: Dispatch::new(&parts.plan),
             tasks: (0..parts.plan.len()).map(|_| TaskRun::default()).collect(),
+            elements: HashMap::new(),
             runner: parts.runner,
             plan: parts.plan,
             plugins: parts.plugins,
             scope,
             state: ExecutionState::Pending,
-            started_at: now,
-            retries: BTreeSet::new(),
+            started_at: parts.started_at,
+            timers: BTreeSet::new(),
             random: parts.random,
             failure: None,
             stopping: None,
-            triggered: Some(parts.triggered),
+            halted: false,
+            last: false,
+            first: parts.first,
+            stopped,
             running: JoinSet::new(),
             running_as: HashMap::new(),
             deadline: None,
             spare: None,
-            stop,
-            stopped,
+            halt: watch::channel(None).0,
         }
     }
 
@@ -135,19 +139,24 @@ impl Execution {
         let slots = Arc::clone(&self.runner.workflows);
         let slot = tokio::select! {
             slot = slots.acquire_owned() => slot.ok(),
-            reason = attempt::stopped(&mut self.stopped) => { self.stopping = Some(reason); None }
+            stop = asked(&mut self.stopped) => { self.stopping = Some(stop); None }
         };
+        self.begin().await?;
         let mut batch = Batch::default();
-        self.begin(&mut batch);
+        // One that died while `finally` ran has stopped all else.
+        if let Some(stop) = self.stopping.clone().filter(|_| !self.last) {
+            self.halt(stop, &mut batch);
+        }
         loop {
-            if let Some(reason) = self.stopping {
-                self.cancel_idle(reason, &mut batch);
-            } else {
+            if !self.halted {
                 self.fill(&mut batch);
             }
             self.note_waiting(&mut batch);
             if self.dispatch.is_done() {
-                break;
+                if self.last || !self.open_finally() {
+                    break;
+                }
+                continue;
             }
             self.carry_out(std::mem::take(&mut batch)).await?;
             let woken = self.wait().await;
@@ -163,10 +172,28 @@ impl Execution {
         self.plan.workflow()
     }
 
+    /// The run of a unit that is under way or a task.
+    pub(crate) fn run_of(&mut self, unit: Unit) -> &mut TaskRun {
+        match unit.item {
+            None => &mut self.tasks[unit.task],
+            Some(item) => self.elements.entry(unit.task).or_default().run(item),
+        }
+    }
+
+    /// How the store knows a unit.
+    pub(crate) fn key(&self, unit: Unit) -> RunKey {
+        RunKey {
+            // A workflow has 10,000 tasks at most.
+            position: u32::try_from(unit.task).unwrap_or(u32::MAX),
+            item: unit.item,
+            task: self.plan.task(unit.task).id.clone(),
+        }
+    }
+
     /// An entry of the scheduler about the whole execution.
     pub(crate) fn scheduler_entry(&self, level: LogLevel, message: Masked, at: Timestamp) -> Change {
         Change::Logs(vec![LogEntry {
-            execution: Some(self.shared.execution),
+            execution: Some(self.shared.lease.execution()),
             task: None,
             attempt: None,
             at,
@@ -177,30 +204,17 @@ impl Execution {
         }])
     }
 
-    fn begin(&mut self, batch: &mut Batch) {
-        let now = self.runner.clock.now();
-        self.started_at = now;
-        batch.changes.extend(self.triggered.take());
-        if self.stopping.is_some() {
+    /// From now on the workflow's `timeoutSeconds` counts; a resumed execution has used some of it.
+    pub(crate) fn start_clock(&mut self, now: Timestamp) {
+        let used = now.since(self.started_at);
+        if self.last {
             return;
         }
-        self.deadline = self.workflow().timeout.map(|timeout| Instant::now() + timeout);
-        self.set_state(
-            Next {
-                to: ExecutionState::Running,
-                reason: None,
-            },
-            now,
-            batch,
-        );
-        let started = self.scheduler_entry(LogLevel::Info, Masked::literal("Execution started"), now);
-        batch.changes.push(started);
-        batch.events.push(RunEvent::Started {
-            execution: self.shared.execution,
-        });
+        let left = self.workflow().timeout.map(|timeout| timeout.saturating_sub(used));
+        self.deadline = left.map(|left| Instant::now() + left);
     }
 
-    /// Starts ready tasks, in file order, as long as there are slots.
+    /// Starts ready units, in file order, as long as there are slots.
     fn fill(&mut self, batch: &mut Batch) {
         while self.dispatch.has_ready() {
             let slot = self
@@ -208,20 +222,21 @@ impl Execution {
                 .take()
                 .or_else(|| Arc::clone(&self.runner.tasks).try_acquire_owned().ok());
             let Some(slot) = slot else { return };
-            let Some(task) = self.dispatch.pop_ready() else { return };
-            // A task that ends without an attempt gives its slot back for the next.
-            self.spare = self.start(task, slot, batch);
+            let Some(unit) = self.dispatch.pop_ready() else { return };
+            // A unit that needs no attempt gives its slot back for the next.
+            self.spare = self.start(unit, slot, batch);
         }
         self.spare = None;
     }
 
     /// Commits, then acts.
-    async fn carry_out(&mut self, batch: Batch) -> Result<(), StoreError> {
+    pub(crate) async fn carry_out(&mut self, batch: Batch) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
         if !batch.changes.is_empty() {
-            self.runner.store.commit(merge(batch.changes)).await?;
+            let changes = merge(batch.changes);
+            self.runner.store.commit(&self.shared.lease, changes).await?;
         }
         for job in batch.jobs {
             self.launch(job);
@@ -233,14 +248,13 @@ impl Execution {
     }
 
     fn launch(&mut self, job: Job) {
-        let key = (job.index, job.spec.attempt);
-        let handle = self
-            .running
-            .spawn(attempt::run(job, Arc::clone(&self.shared), self.stopped.clone()));
+        let key = (job.unit, job.spec.attempt);
+        let attempt = attempt::run(job, Arc::clone(&self.shared), self.halt.subscribe());
+        let handle = self.running.spawn(attempt);
         self.running_as.insert(handle.id(), key);
     }
 
-    async fn tell(&self, event: RunEvent) {
+    pub(crate) async fn tell(&self, event: RunEvent) {
         if let Some(observer) = &self.shared.observer {
             // An observer that went away is no reason to stop the work.
             drop(observer.send(event).await);
@@ -248,14 +262,14 @@ impl Execution {
     }
 
     async fn wait(&mut self) -> Woken {
-        let retry_at = self.retries.first().map(|(at, _)| *at);
-        let wants_slot = self.stopping.is_none() && self.dispatch.has_ready() && self.spare.is_none();
-        let deadline = self.deadline.filter(|_| self.stopping.is_none());
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let wants_slot = !self.halted && self.dispatch.has_ready() && self.spare.is_none();
+        let deadline = self.deadline.filter(|_| self.stopping.is_none() || self.last);
         let slots = Arc::clone(&self.runner.tasks);
         tokio::select! {
             biased;
-            reason = attempt::stopped(&mut self.stopped), if self.stopping.is_none() => Woken::Stop(reason),
-            () = sleep_until(deadline), if deadline.is_some() => Woken::Stop(StopReason::TimedOut),
+            stop = graver(&mut self.stopped, self.stopping.as_ref()) => Woken::Stop(stop),
+            () = sleep_until(deadline), if deadline.is_some() => Woken::Stop(Stop::of(StopReason::TimedOut)),
             Some(first) = self.running.join_next_with_id() => {
                 let mut ended = vec![first];
                 while let Some(next) = self.running.try_join_next_with_id() {
@@ -264,7 +278,7 @@ impl Execution {
                 Woken::Ended(ended)
             }
             Ok(slot) = slots.acquire_owned(), if wants_slot => Woken::Slot(slot),
-            () = sleep_until(retry_at), if retry_at.is_some() => Woken::RetryDue,
+            () = sleep_until(timer), if timer.is_some() => Woken::TimerDue,
         }
     }
 
@@ -282,64 +296,84 @@ impl Execution {
                 }
             }
             Woken::Slot(slot) => self.spare = Some(slot),
-            Woken::RetryDue => {
+            Woken::TimerDue => {
                 let now = Instant::now();
-                while let Some((_, task)) = self.retries.first().copied().filter(|(at, _)| *at <= now) {
-                    self.retries.pop_first();
-                    self.dispatch.push_ready(task);
+                while let Some((_, unit)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+                    self.timers.pop_first();
+                    if self.run_of(unit).sleeping {
+                        self.wake(unit, batch);
+                    } else {
+                        self.dispatch.push_ready(unit);
+                    }
                 }
             }
-            Woken::Stop(reason) => {
-                self.stopping = Some(reason);
-                // Tells the attempts, whoever asked.
-                self.stop.send_if_modified(|current| {
-                    current.is_none() && {
-                        *current = Some(reason);
-                        true
-                    }
-                });
-            }
+            Woken::Stop(stop) => self.halt(stop, batch),
         }
         Ok(())
     }
 
+    /// Stops what runs now. The first reason is the one that counts.
+    fn halt(&mut self, stop: Stop, batch: &mut Batch) {
+        self.halted = true;
+        self.deadline = None;
+        self.cancel_idle(&stop, batch);
+        self.halt.send_replace(Some(stop.reason));
+        self.stopping.get_or_insert(stop);
+    }
+
+    /// Lets the tasks of `finally` run in an execution that had come so far before its process died.
+    pub(crate) fn reopen_finally(&mut self) {
+        self.open_finally();
+    }
+
+    /// Lets the tasks of `finally` run, if there are any.
+    fn open_finally(&mut self) -> bool {
+        self.last = true;
+        if self.plan.main_len() == self.plan.len() {
+            return false;
+        }
+        let (next, ..) = self.verdict();
+        self.scope.set_execution_state(next.to);
+        self.halted = false;
+        self.halt = watch::channel(None).0;
+        self.deadline = self.stopping.as_ref().map(|_| Instant::now() + FINALLY_TIME_MAX);
+        self.dispatch.open_finally(&self.plan);
+        true
+    }
+
     fn settle_panic(&mut self, error: &JoinError, batch: &mut Batch) {
         tracing::error!(%error, "an attempt ended by a bug of the engine");
-        if let Some((task, attempt)) = self.running_as.remove(&error.id()) {
-            self.settle_lost(task, attempt, batch);
+        if let Some((unit, attempt)) = self.running_as.remove(&error.id()) {
+            self.settle_lost(unit, attempt, batch);
         }
     }
 
     /// RUNNING where something runs or may, WAITING where all that is left is due later.
     fn note_waiting(&mut self, batch: &mut Batch) {
         let idle = self.running.is_empty() && batch.jobs.is_empty() && !self.dispatch.has_ready();
+        let waits = idle && !self.timers.is_empty();
         let now = self.runner.clock.now();
-        if self.state == ExecutionState::Running && idle && !self.retries.is_empty() {
-            self.set_state(
-                Next {
-                    to: ExecutionState::Waiting,
-                    reason: Some(ReasonCode::RetryBackoff),
-                },
-                now,
-                batch,
-            );
-        } else if self.state == ExecutionState::Waiting && !batch.jobs.is_empty() {
-            self.set_state(
-                Next {
-                    to: ExecutionState::Running,
-                    reason: None,
-                },
-                now,
-                batch,
-            );
+        if self.state == ExecutionState::Running && waits {
+            let first = self.timers.first().map(|(_, unit)| *unit);
+            let sleeps = first.is_some_and(|unit| self.run_of(unit).sleeping);
+            let reason = if sleeps {
+                ReasonCode::Sleeping
+            } else {
+                ReasonCode::RetryBackoff
+            };
+            self.set_state(Next::because(ExecutionState::Waiting, reason), now, batch);
+        } else if self.state == ExecutionState::Waiting && !waits {
+            self.set_state(Next::to(ExecutionState::Running), now, batch);
         }
     }
 
-    pub(crate) fn summary(&self, task: usize, state: TaskState) -> TaskSummary {
-        let run = &self.tasks[task];
+    pub(crate) fn summary(&mut self, unit: Unit) -> TaskSummary {
+        let task = self.plan.task(unit.task).id.clone();
+        let run = self.run_of(unit);
         TaskSummary {
-            task: self.plan.task(task).id.clone(),
-            state,
+            task,
+            item: unit.item,
+            state: run.state,
             reason: run.reason,
             message: run.message.clone(),
             attempts: run.attempts,
@@ -350,15 +384,16 @@ impl Execution {
         }
     }
 
-    /// The job of a task's next attempt.
-    pub(crate) fn job(&self, task: usize, input: Value, slot: OwnedSemaphorePermit, at: Timestamp) -> Option<Job> {
+    /// The job of a unit's next attempt.
+    pub(crate) fn job(&mut self, unit: Unit, input: Value, slot: OwnedSemaphorePermit, at: Timestamp) -> Option<Job> {
+        let attempt = self.run_of(unit).attempts;
         let workflow = self.workflow();
-        let definition = self.plan.task(task);
+        let definition = self.plan.task(unit.task);
         let plugin = Arc::clone(self.plugins.get(definition.action.plugin())?);
         let timeout = definition.timeout.unwrap_or(self.runner.options.default_timeout);
         let spec = Spec {
-            task: definition.id.clone(),
-            attempt: self.tasks[task].attempts,
+            run: self.key(unit),
+            attempt,
             plugin,
             action: definition.action.action().to_owned(),
             input,
@@ -367,11 +402,31 @@ impl Execution {
             timeout,
         };
         Some(Job {
-            index: task,
+            unit,
             started_at: at,
             slot,
             spec,
         })
+    }
+
+    /// Every unit that is under way or waits to be: tasks, and elements that began.
+    pub(crate) fn unended(&self) -> Vec<Unit> {
+        let tasks = self.dispatch.unended();
+        tasks
+            .flat_map(|task| {
+                let elements = self.elements.get(&task);
+                let elements = elements.into_iter().flat_map(Elements::under_way);
+                let elements: Vec<Unit> = elements.map(|item| Unit::element(task, item)).collect();
+                elements.into_iter().chain([Unit::task(task)])
+            })
+            .collect()
+    }
+
+    /// Whether a unit's attempt runs in this process now.
+    pub(crate) fn is_running(&mut self, unit: Unit) -> bool {
+        // A task with elements runs by them.
+        self.run_of(unit).state == TaskState::Running
+            && (unit.item.is_some() || !self.elements.contains_key(&unit.task))
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{Clock, ExecutionId, TaskId};
+use autokestra_model::Clock;
 use autokestra_sandbox::{Denial, GuestEvent, Plugin, Stream};
 use autokestra_secrets::{Masked, MaskedJson, Masker};
-use autokestra_store::{AuditEvent, Change, LogEntry, LogLevel, LogSource, Store, StoreError};
+use autokestra_store::{AuditEvent, Change, Lease, LogEntry, LogLevel, LogSource, RunKey, Store, StoreError};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,8 +22,8 @@ pub(crate) struct LogTarget {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Option<mpsc::Sender<RunEvent>>,
     pub(crate) masker: Masker,
-    pub(crate) execution: ExecutionId,
-    pub(crate) task: TaskId,
+    pub(crate) lease: Lease,
+    pub(crate) run: RunKey,
     pub(crate) attempt: u32,
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) action: String,
@@ -51,13 +51,16 @@ impl LogTarget {
         }
         metadata.insert("plugin".into(), self.plugin.name.as_str().into());
         metadata.insert("action".into(), self.action.as_str().into());
+        if let Some(item) = self.run.item {
+            metadata.insert("index".into(), item.into());
+        }
         for (key, value) in fields {
             // The engine's own keys stand: a plugin cannot pose as another.
             metadata.entry(key).or_insert(value);
         }
         let source = LogSource::Plugin {
-            execution: self.execution,
-            task: self.task.clone(),
+            execution: self.lease.execution(),
+            task: self.run.task.clone(),
         };
         self.entry(
             source,
@@ -69,8 +72,8 @@ impl LogTarget {
 
     fn entry(&self, source: LogSource, level: LogLevel, message: Masked, metadata: Option<MaskedJson>) -> LogEntry {
         LogEntry {
-            execution: Some(self.execution),
-            task: Some(self.task.clone()),
+            execution: Some(self.lease.execution()),
+            task: Some(self.run.task.clone()),
             attempt: Some(self.attempt),
             at: self.clock.now(),
             level,
@@ -97,7 +100,8 @@ impl LogTarget {
             }
             GuestEvent::Progress { done, total, note } => {
                 self.tell(RunEvent::Progress {
-                    task: self.task.clone(),
+                    task: self.run.task.clone(),
+                    item: self.run.item,
                     done,
                     total,
                     note,
@@ -110,7 +114,7 @@ impl LogTarget {
                 let text = format!(
                     "the log of `{}` reached its limit: {bytes} bytes more were counted and not kept; \
                      raise `limits.logBytes` to keep them",
-                    self.task
+                    self.run
                 );
                 let entry = self.worker(LogLevel::Warn, self.masker.mask(&text), None);
                 vec![self.told(entry).await]
@@ -125,8 +129,7 @@ impl LogTarget {
         );
         let entry = self.worker(LogLevel::Warn, self.masker.mask(&text), None);
         let audit = Change::Audit {
-            execution: self.execution,
-            task: Some(self.task.clone()),
+            task: Some(self.run.task.clone()),
             at: entry.at,
             event: AuditEvent::PermissionDenied {
                 capability: denial.capability.to_string(),
@@ -181,11 +184,14 @@ pub(crate) async fn collect(
                 None => return Ok(rows),
             },
             () = tokio::time::sleep_until(flush_at), if due.is_some() => {
-                target.store.commit(merge(std::mem::take(&mut rows))).await?;
+                target.store.commit(&target.lease, merge(std::mem::take(&mut rows))).await?;
             }
         }
         if rows.len() >= target.buffer {
-            target.store.commit(merge(std::mem::take(&mut rows))).await?;
+            target
+                .store
+                .commit(&target.lease, merge(std::mem::take(&mut rows)))
+                .await?;
         }
         due = if rows.is_empty() {
             None

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::Workflow;
+use autokestra_model::{TaskId, Workflow};
 use autokestra_secrets::{Masked, Secrets};
+use autokestra_store::ExecutionDetail;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -25,6 +26,8 @@ pub struct RunnerOptions {
     pub log_buffer: usize,
     /// The longest that a log entry is held.
     pub log_flush: Duration,
+    /// How long a process owns its executions after its last sign of life; it gives one three times as often.
+    pub lease: Duration,
 }
 
 /// Gives a variable's value.
@@ -59,23 +62,43 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// One execution that is to be started.
+/// What an execution runs, and in which surroundings.
 #[derive(Debug)]
-pub struct StartRequest {
+pub struct Given {
     /// The workflow, validated against the catalog of the same sandbox.
     pub workflow: Arc<Workflow>,
-    /// Its inputs, bound by `Workflow::bind_inputs`.
-    pub inputs: Map<String, Value>,
     /// The values of the secrets that it names.
     pub secrets: Secrets,
     /// The folder that relative paths of permissions start at: that of the workflow file.
     pub base: PathBuf,
     /// The environment that `permissions.env` reads.
     pub environment: Environment,
-    /// What started it, for the audit trail: `manual`, later a trigger's type.
-    pub trigger: &'static str,
-    /// Who started it, for the audit trail.
+    /// Who asks for it, for the audit trail.
     pub actor: Masked,
     /// Where its events go. A full channel makes the execution wait.
     pub observer: Option<mpsc::Sender<RunEvent>>,
+}
+
+/// One execution that is to be started.
+#[derive(Debug)]
+pub struct StartRequest {
+    /// What it runs.
+    pub given: Given,
+    /// Its inputs, bound by `Workflow::bind_inputs`.
+    pub inputs: Map<String, Value>,
+    /// The workflow's text and its name, by which another process can go on.
+    pub source: (String, String),
+    /// What started it, for the audit trail: `manual`, later a trigger's type.
+    pub trigger: &'static str,
+    /// The execution that it retries, and from where.
+    pub retry: Option<Retried>,
+}
+
+/// An execution that is retried.
+#[derive(Debug)]
+pub struct Retried {
+    /// It, as the store has it.
+    pub detail: Box<ExecutionDetail>,
+    /// The task from which everything runs again, whatever came of it; none: what did not succeed.
+    pub from: Option<TaskId>,
 }

@@ -2,7 +2,7 @@
 
 use autokestra_model::{ExecutionState, ReasonCode, State as _, TaskState, Timestamp};
 use autokestra_sandbox::{Failure, Usage};
-use autokestra_secrets::{Masked, MaskedJson};
+use autokestra_secrets::{Masked, MaskedJson, SealedJson};
 use autokestra_store::{AttemptErrorRow, Change, LogLevel};
 use serde_json::{Map, Value};
 
@@ -10,14 +10,15 @@ use crate::attempt::Ended;
 use crate::batch::Batch;
 use crate::event::{Outcome, RunEvent};
 use crate::execution::{Execution, duration_text};
-use crate::runner::StopReason;
+use crate::unit::Unit;
 
 /// What goes with a change of a task's state.
 #[derive(Default)]
 pub(crate) struct TaskFields {
     pub(crate) message: Option<Masked>,
     pub(crate) inputs: Option<MaskedJson>,
-    pub(crate) output: Option<MaskedJson>,
+    pub(crate) output: Option<SealedJson>,
+    pub(crate) due: Option<Timestamp>,
 }
 
 impl TaskFields {
@@ -36,18 +37,18 @@ pub(crate) struct Next<S> {
     pub(crate) reason: Option<ReasonCode>,
 }
 
-/// The reason code and the words of a stop.
-pub(crate) fn stop_words(reason: StopReason) -> (ReasonCode, Masked) {
-    match reason {
-        StopReason::TimedOut => (
-            ReasonCode::Timeout,
-            Masked::literal("the execution took longer than the workflow's `timeoutSeconds`"),
-        ),
-        StopReason::User => (ReasonCode::CancelledByUser, Masked::literal("cancelled by the user")),
-        StopReason::Shutdown => (
-            ReasonCode::Shutdown,
-            Masked::literal("stopped because the process goes down"),
-        ),
+impl<S> Next<S> {
+    /// A state that needs no reason.
+    pub(crate) const fn to(to: S) -> Self {
+        Self { to, reason: None }
+    }
+
+    /// A state and its reason.
+    pub(crate) const fn because(to: S, reason: ReasonCode) -> Self {
+        Self {
+            to,
+            reason: Some(reason),
+        }
     }
 }
 
@@ -62,42 +63,31 @@ pub(crate) fn own_error(code: ReasonCode, message: Masked) -> AttemptErrorRow {
 }
 
 impl Execution {
-    /// Changes a task's state, here and in the batch.
-    pub(crate) fn change_task(
+    /// Changes a unit's state, here and in the batch.
+    pub(crate) fn change_unit(
         &mut self,
-        task: usize,
+        unit: Unit,
         next: Next<TaskState>,
         at: Timestamp,
         fields: TaskFields,
         batch: &mut Batch,
     ) {
-        let from = self.dispatch.state(task);
-        self.push_transition(task, from, next, at, fields, batch);
-        self.dispatch.set_state(task, next.to);
-    }
-
-    /// Puts a task's transition into the batch.
-    pub(crate) fn push_transition(
-        &self,
-        task: usize,
-        from: TaskState,
-        next: Next<TaskState>,
-        at: Timestamp,
-        fields: TaskFields,
-        batch: &mut Batch,
-    ) {
+        let from = self.run_of(unit).state;
         match from.transition(next.to, next.reason) {
-            Ok(transition) => batch.changes.push(Change::Task {
-                execution: self.shared.execution,
-                task: self.plan.task(task).id.clone(),
-                transition,
-                at,
-                message: fields.message,
-                inputs: fields.inputs,
-                output: fields.output,
-            }),
+            Ok(transition) => {
+                batch.changes.push(Change::Task {
+                    run: self.key(unit),
+                    transition,
+                    at,
+                    message: fields.message,
+                    inputs: fields.inputs,
+                    output: fields.output,
+                    due: fields.due,
+                });
+                self.run_of(unit).state = next.to;
+            }
             // The table is the law: what it has not does not reach the store.
-            Err(error) => tracing::error!(%error, task, "refused a change of a task's state"),
+            Err(error) => tracing::error!(%error, ?unit, "refused a change of a task's state"),
         }
     }
 
@@ -116,9 +106,7 @@ impl Execution {
     ) {
         match self.state.transition(next.to, next.reason) {
             Ok(transition) => {
-                let id = self.shared.execution;
                 batch.changes.push(Change::Execution {
-                    id,
                     transition,
                     at,
                     message,
@@ -133,8 +121,7 @@ impl Execution {
     /// The row of an attempt's end.
     pub(crate) fn attempt_row(&self, ended: &AttemptEnd, error: Option<AttemptErrorRow>, batch: &mut Batch) {
         batch.changes.push(Change::AttemptEnded {
-            execution: self.shared.execution,
-            task: self.plan.task(ended.task).id.clone(),
+            run: self.key(ended.unit),
             attempt: ended.attempt,
             at: ended.at,
             error,
@@ -143,13 +130,13 @@ impl Execution {
     }
 
     /// What a successful plugin wants kept.
-    pub(crate) fn state_rows(&self, task: usize, values: Vec<(String, Option<Value>)>, batch: &mut Batch) {
+    pub(crate) fn state_rows(&self, unit: Unit, values: Vec<(String, Option<Value>)>, batch: &mut Batch) {
         for (key, value) in values {
             batch.changes.push(Change::PluginState {
                 workflow: self.shared.workflow.clone(),
-                plugin: self.plan.task(task).action.plugin().clone(),
+                plugin: self.plan.task(unit.task).action.plugin().clone(),
                 key,
-                value: value.map(|value| self.shared.masker.mask_json(&value)),
+                value: value.map(|value| self.shared.masker.seal(&value)),
             });
         }
     }
@@ -163,7 +150,7 @@ impl Execution {
         } else {
             LogLevel::Info
         };
-        let task = &self.plan.task(ended.index).id;
+        let task = self.key(ended.unit);
         let mut text = format!(
             "attempt {} of `{task}` {} after {}",
             ended.attempt,
@@ -187,7 +174,7 @@ impl Execution {
             Some(masker.mask_json(&Value::Object(metadata))),
         );
         let fields = Map::from_iter([("duration".to_owned(), Value::from(millis))]);
-        let action = &self.plan.task(ended.index).action;
+        let action = &self.plan.task(ended.unit.task).action;
         let text = format!("{action} {} after {}", words.verb, duration_text(duration));
         let plugin = ended.log.plugin(LogLevel::Info, masker.mask(&text), None, fields);
         if self.shared.observer.is_some() {
@@ -214,37 +201,30 @@ impl Execution {
         }
         let entry = self.scheduler_entry(level, self.shared.masker.mask(&text), at);
         batch.changes.push(entry);
+        if self.state == ExecutionState::Waiting && next.to == ExecutionState::Success {
+            // What it waited for was the last of it.
+            self.set_state(Next::to(ExecutionState::Running), at, batch);
+        }
         self.set_end_state(next, at, message.clone(), outputs.clone(), batch);
+        let tasks = (0..self.plan.len())
+            .map(|task| self.summary(Unit::task(task)))
+            .collect();
         Outcome {
-            execution: self.shared.execution,
+            execution: self.shared.lease.execution(),
             state: next.to,
             reason: next.reason,
             message,
             outputs,
             started_at: self.started_at,
             ended_at: at,
-            tasks: (0..self.plan.len())
-                .map(|task| self.summary(task, self.dispatch.state(task)))
-                .collect(),
+            tasks,
         }
     }
 
-    fn verdict(&self) -> (Next<ExecutionState>, Option<Masked>, Option<MaskedJson>) {
-        if let Some(stop) = self.stopping {
-            let (reason, message) = stop_words(stop);
-            let to = if stop == StopReason::TimedOut {
-                ExecutionState::Failed
-            } else {
-                ExecutionState::Cancelled
-            };
-            return (
-                Next {
-                    to,
-                    reason: Some(reason),
-                },
-                Some(message),
-                None,
-            );
+    pub(crate) fn verdict(&self) -> (Next<ExecutionState>, Option<Masked>, Option<MaskedJson>) {
+        if let Some(stop) = &self.stopping {
+            let (reason, message) = stop.words();
+            return (Next::because(stop.state(), reason), Some(message), None);
         }
         let failed = |reason| Next {
             to: ExecutionState::Failed,
@@ -285,7 +265,7 @@ impl Execution {
 
 /// Which attempt ended, and what it used.
 pub(crate) struct AttemptEnd {
-    pub(crate) task: usize,
+    pub(crate) unit: Unit,
     pub(crate) attempt: u32,
     pub(crate) at: Timestamp,
     pub(crate) usage: Usage,

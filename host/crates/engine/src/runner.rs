@@ -3,30 +3,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use autokestra_model::{Clock, ExecutionId, Plan, PluginName, TaskId, Workflow};
-use autokestra_sandbox::{Plugin, Sandbox};
-use autokestra_secrets::Masker;
-use autokestra_store::{AuditEvent, Change, NewExecution, Store};
+use autokestra_model::{Clock, ExecutionId, Plan, PluginName, TaskId, Timestamp, Workflow};
+use autokestra_sandbox::{LoadError, Plugin, Sandbox};
+use autokestra_secrets::{Masked, Masker};
+use autokestra_store::{AcquireError, AuditEvent, Change, Lease, NewExecution, Store, WorkflowSource};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::attempt::AttemptShared;
-use crate::error::{RunError, StartError};
+use crate::error::{ResumeError, RunError, StartError};
 use crate::event::Outcome;
 use crate::execution::{Execution, ExecutionParts};
-use crate::options::{RunnerOptions, StartRequest};
-
-/// Why an execution is stopped before its end. The later one is the graver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StopReason {
-    /// It took longer than the workflow's `timeoutSeconds`.
-    TimedOut,
-    /// A person asked for it.
-    User,
-    /// The process is going down.
-    Shutdown,
-}
+use crate::flow::is_own_plugin;
+use crate::keeper::Keeper;
+use crate::options::{Given, RunnerOptions, StartRequest};
+use crate::restore;
+use crate::stop::{Stop, StopReason};
 
 /// Starts executions on one store and one sandbox. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,6 +37,7 @@ pub(crate) struct RunnerShared {
     pub(crate) seed: u64,
     pub(crate) workflows: Arc<Semaphore>,
     pub(crate) tasks: Arc<Semaphore>,
+    pub(crate) keeper: Keeper,
 }
 
 impl Runner {
@@ -70,6 +64,7 @@ impl Runner {
                 seed,
                 workflows,
                 tasks,
+                keeper: Keeper::default(),
             }),
         }
     }
@@ -80,72 +75,153 @@ impl Runner {
     /// [`StartError`] where a plugin cannot be loaded or the store fails; then nothing runs.
     pub async fn start(&self, request: StartRequest) -> Result<RunHandle, StartError> {
         let shared = Arc::clone(&self.shared);
-        let plugins = self.load_plugins(&request.workflow).await?;
-        let masker = Masker::new(&request.secrets);
+        let StartRequest {
+            given,
+            inputs,
+            source,
+            trigger,
+            retry,
+        } = request;
+        let plugins = self.load_plugins(&given.workflow).await;
+        let plugins = plugins.map_err(|(plugin, source)| StartError::Plugin { plugin, source })?;
+        let masker = Masker::new(&given.secrets);
         let at = shared.clock.now();
         let mut random = fastrand::Rng::with_seed(shared.seed ^ at.as_millis().cast_unsigned());
         let id = ExecutionId::new(at, random.u128(..));
-        let plan = Plan::new(Arc::clone(&request.workflow));
-        let inputs = Value::Object(request.inputs);
+        let inputs = Value::Object(inputs);
+        let plan = Plan::new(Arc::clone(&given.workflow));
+        let kept = retry.as_ref().map(|retried| restore::kept(&plan, retried));
         let new = NewExecution {
             id,
-            workflow: request.workflow.id.clone(),
-            trigger: request.trigger.to_owned(),
-            inputs: masker.mask_json(&inputs),
-            tasks: new_tasks(&request.workflow),
+            workflow: given.workflow.id.clone(),
+            trigger: trigger.to_owned(),
+            inputs: masker.seal(&inputs),
+            source: WorkflowSource {
+                name: source.0,
+                text: masker.seal(&Value::String(source.1)),
+                base: given.base.display().to_string(),
+            },
+            parent: None,
+            retry_of: retry.map(|retried| retried.detail.row.id),
+            tasks: new_tasks(&given.workflow),
             at,
         };
-        shared.store.create_execution(new).await?;
-        let actor = AuditEvent::TriggeredBy { actor: request.actor };
+        let lease = shared.store.create_execution(new, shared.lease_end(at)).await?;
+        let actor = AuditEvent::TriggeredBy {
+            actor: given.actor.clone(),
+        };
         let triggered = Change::Audit {
-            execution: id,
             task: None,
             at,
             event: actor,
         };
+        let parts = self.parts(given, masker, plugins, lease, (inputs, at), vec![triggered], random);
         let (stop, stopped) = watch::channel(None);
+        let mut execution = Execution::new(parts, stopped);
+        if let Some(kept) = kept {
+            execution.keep(kept, at)?;
+        }
+        Ok(self.run(execution, stop))
+    }
+
+    /// Takes an execution up that nobody drives any more: what succeeded is kept, what was under way runs again.
+    ///
+    /// # Errors
+    /// [`ResumeError`], which says who drives it where somebody does.
+    pub async fn resume(&self, id: ExecutionId, given: Given) -> Result<RunHandle, ResumeError> {
+        let shared = Arc::clone(&self.shared);
+        let plugins = self.load_plugins(&given.workflow).await;
+        let plugins = plugins.map_err(|(plugin, source)| ResumeError::Plugin { plugin, source })?;
+        let masker = Masker::new(&given.secrets);
+        let at = shared.clock.now();
+        let random = fastrand::Rng::with_seed(shared.seed ^ at.as_millis().cast_unsigned());
+        let lease = shared.store.acquire(id, at, shared.lease_end(at)).await?;
+        let detail = shared.store.execution(id).await?;
+        let detail = detail.ok_or(AcquireError::NotFound { id })?;
+        let inputs = masker.open(&detail.sealed_inputs)?;
+        let resumed = Change::Audit {
+            task: None,
+            at,
+            event: AuditEvent::Resumed {
+                actor: given.actor.clone(),
+            },
+        };
+        let started_at = detail.row.started_at.unwrap_or(at);
+        let parts = self.parts(
+            given,
+            masker,
+            plugins,
+            lease,
+            (inputs, started_at),
+            vec![resumed],
+            random,
+        );
+        let (stop, stopped) = watch::channel(None);
+        let mut execution = Execution::new(parts, stopped);
+        execution.restore(&detail, at)?;
+        Ok(self.run(execution, stop))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of an execution, named one by one")]
+    fn parts(
+        &self,
+        given: Given,
+        masker: Masker,
+        plugins: HashMap<PluginName, Arc<Plugin>>,
+        lease: Lease,
+        (inputs, started_at): (Value, Timestamp),
+        first: Vec<Change>,
+        random: fastrand::Rng,
+    ) -> ExecutionParts {
+        let shared = Arc::clone(&self.shared);
         let attempts = AttemptShared {
             store: Arc::clone(&shared.store),
             sandbox: shared.sandbox.clone(),
             clock: Arc::clone(&shared.clock),
             masker,
-            execution: id,
-            workflow: request.workflow.id.clone(),
-            base: request.base,
-            environment: request.environment,
-            observer: request.observer,
+            lease,
+            workflow: given.workflow.id.clone(),
+            base: given.base,
+            environment: given.environment,
+            observer: given.observer,
             log_buffer: shared.options.log_buffer.max(1),
             log_flush: shared.options.log_flush,
         };
-        let parts = ExecutionParts {
+        ExecutionParts {
             runner: shared,
             attempts,
-            plan,
+            plan: Plan::new(given.workflow),
             plugins,
             inputs,
-            secrets: request.secrets,
+            secrets: given.secrets,
             random,
-            triggered,
-        };
-        let execution = Execution::new(parts, stop.clone(), stopped);
-        let join = tokio::spawn(execution.run());
-        Ok(RunHandle {
-            id,
-            canceller: Canceller { stop },
-            join,
-        })
+            first,
+            started_at,
+        }
     }
 
-    async fn load_plugins(&self, workflow: &Workflow) -> Result<HashMap<PluginName, Arc<Plugin>>, StartError> {
+    fn run(&self, execution: Execution, stop: watch::Sender<Option<Stop>>) -> RunHandle {
+        let id = execution.shared.lease.execution();
+        let canceller = Canceller { stop };
+        let driving = self.shared.drive(id, canceller.clone());
+        let join = tokio::spawn(async move {
+            let outcome = execution.run().await;
+            drop(driving);
+            outcome
+        });
+        RunHandle { id, canceller, join }
+    }
+
+    async fn load_plugins(
+        &self,
+        workflow: &Workflow,
+    ) -> Result<HashMap<PluginName, Arc<Plugin>>, (PluginName, LoadError)> {
         let mut plugins = HashMap::new();
         for task in &workflow.tasks {
             let name = task.action.plugin();
-            if !plugins.contains_key(name) {
+            if !plugins.contains_key(name) && !is_own_plugin(name) {
                 let plugin = self.shared.sandbox.plugin(name).await;
-                let plugin = plugin.map_err(|source| StartError::Plugin {
-                    plugin: name.clone(),
-                    source,
-                })?;
+                let plugin = plugin.map_err(|source| (name.clone(), source))?;
                 plugins.insert(name.clone(), plugin);
             }
         }
@@ -195,16 +271,29 @@ impl RunHandle {
 /// Stops an execution. Cheap to clone; asking twice changes nothing but a graver reason.
 #[derive(Clone, Debug)]
 pub struct Canceller {
-    stop: watch::Sender<Option<StopReason>>,
+    stop: watch::Sender<Option<Stop>>,
 }
 
 impl Canceller {
-    /// Asks for the end. Running attempts are dropped at once, the rest is not started, and all of it is stored.
+    /// Asks for the end. Running attempts are dropped at once, the rest is not started, `finally` runs, and all of it is
+    /// stored.
     pub fn cancel(&self, reason: StopReason) {
+        self.ask(Stop::of(reason));
+    }
+
+    /// Asks for the end, and says who does.
+    pub fn cancel_by(&self, reason: StopReason, actor: Masked) {
+        self.ask(Stop {
+            reason,
+            actor: Some(actor),
+        });
+    }
+
+    fn ask(&self, stop: Stop) {
         self.stop.send_if_modified(|current| {
-            let graver = current.is_none_or(|current| current < reason);
+            let graver = current.as_ref().is_none_or(|current| current.reason < stop.reason);
             if graver {
-                *current = Some(reason);
+                *current = Some(stop);
             }
             graver
         });

@@ -1,8 +1,9 @@
-//! What follows from the start and the end of a task: states, rows, the next tasks. Decides only; nothing here waits.
+//! What follows from the start and the end of a unit: states, rows, what runs next. Decides only; nothing here waits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use autokestra_model::{OnError, ReasonCode, TaskState, Timestamp};
+use autokestra_model::{OnError, ReasonCode, Scope, Task, TaskState, Timestamp};
 use autokestra_sandbox::{Failure, Usage};
 use autokestra_secrets::Masked;
 use autokestra_store::{AuditEvent, Change};
@@ -15,34 +16,30 @@ use crate::batch::Batch;
 use crate::dispatch::{Skipped, TaskEnd};
 use crate::event::RunEvent;
 use crate::execution::Execution;
-use crate::rows::{AttemptEnd, ClosingWords, Next, TaskFields, error_row, own_error, stop_words};
-use crate::runner::StopReason;
+use crate::flow;
+use crate::rows::{AttemptEnd, ClosingWords, Next, TaskFields, error_row, own_error};
+use crate::stop::{Stop, StopReason};
+use crate::unit::Unit;
 
-/// A task's end, before it is written down.
-struct TaskOutcome {
-    next: Next<TaskState>,
-    message: Option<Masked>,
-    output: Option<Value>,
+/// A unit's end, before it is written down.
+pub(crate) struct TaskOutcome {
+    pub(crate) next: Next<TaskState>,
+    pub(crate) message: Option<Masked>,
+    pub(crate) output: Option<Value>,
 }
 
 impl TaskOutcome {
-    fn success(output: Value) -> Self {
+    pub(crate) fn success(output: Value) -> Self {
         Self {
-            next: Next {
-                to: TaskState::Success,
-                reason: None,
-            },
+            next: Next::to(TaskState::Success),
             message: None,
             output: Some(output),
         }
     }
 
-    fn without_output(to: TaskState, reason: ReasonCode, message: Masked) -> Self {
+    pub(crate) fn without_output(to: TaskState, reason: ReasonCode, message: Masked) -> Self {
         Self {
-            next: Next {
-                to,
-                reason: Some(reason),
-            },
+            next: Next::because(to, reason),
             message: Some(message),
             output: None,
         }
@@ -50,117 +47,162 @@ impl TaskOutcome {
 }
 
 impl Execution {
-    /// Starts a task's next attempt; where the task ends without one, the slot comes back.
+    /// Starts a unit: its next attempt, or what it is instead. Where no attempt follows, the slot comes back.
     pub(crate) fn start(
         &mut self,
-        task: usize,
+        unit: Unit,
         slot: OwnedSemaphorePermit,
         batch: &mut Batch,
     ) -> Option<OwnedSemaphorePermit> {
         let now = self.runner.clock.now();
-        match self.input_of(task) {
-            Ok(input) => {
-                self.start_attempt(task, input, slot, now, batch);
-                None
-            }
-            Err(end) => {
-                self.end_task(task, *end, now, batch);
-                Some(slot)
-            }
+        if let Some(item) = unit.item {
+            self.elements.entry(unit.task).or_default().begin(item);
+            self.queue_element(unit.task);
         }
+        let plan = self.plan.clone();
+        let definition = plan.task(unit.task);
+        if let Err(end) = self.condition(unit, definition) {
+            self.end_unit(unit, *end, now, batch);
+            return Some(slot);
+        }
+        if unit.item.is_none() && definition.for_each.is_some() {
+            self.begin_elements(unit, now, batch);
+            return Some(slot);
+        }
+        let input = definition.inputs.render(&self.scope_of(unit));
+        let input = match input {
+            Ok(input) => input,
+            Err(error) => {
+                let end = self.expression_failed(&format!("failed to render its inputs: {error}"));
+                self.end_unit(unit, end, now, batch);
+                return Some(slot);
+            }
+        };
+        if let Some(own) = flow::own_action(&definition.action) {
+            self.carry_out_own(unit, own, &input, now, batch);
+            return Some(slot);
+        }
+        self.start_attempt(unit, input, slot, now, batch);
+        None
     }
 
-    /// The rendered input of a task that is to run, or its end where it is not.
-    fn input_of(&self, task: usize) -> Result<Value, Box<TaskOutcome>> {
-        let definition = self.plan.task(task);
-        let masker = &self.shared.masker;
-        let failed = |text: String| {
-            let message = masker.mask(&text);
-            Box::new(TaskOutcome::without_output(
-                TaskState::Failed,
-                ReasonCode::ExpressionFailed,
-                message,
-            ))
+    /// What expressions of a unit may name.
+    pub(crate) fn scope_of(&self, unit: Unit) -> Scope {
+        let item = unit.item.and_then(|item| {
+            let value = self.elements.get(&unit.task)?.items.get(item as usize)?;
+            Some(self.scope.with_element(value, item))
+        });
+        item.unwrap_or_else(|| self.scope.clone())
+    }
+
+    fn expression_failed(&self, text: &str) -> TaskOutcome {
+        let message = self.shared.masker.mask(text);
+        TaskOutcome::without_output(TaskState::Failed, ReasonCode::ExpressionFailed, message)
+    }
+
+    /// Asks a unit's `when`, once: a retry belongs to a unit that runs. One that names its element is asked for each.
+    fn condition(&mut self, unit: Unit, definition: &Task) -> Result<(), Box<TaskOutcome>> {
+        let Some(when) = definition.when.as_ref() else {
+            return Ok(());
         };
-        // The condition is asked once: a retry belongs to a task that runs.
-        if let Some(when) = definition.when.as_ref().filter(|_| self.tasks[task].attempts == 0) {
-            let runs = when.evaluate_bool(&self.scope);
-            if !runs.map_err(|error| failed(format!("failed to evaluate its condition `when`: {error}")))? {
-                let message = Masked::literal("its condition `when` is false");
-                let end = TaskOutcome::without_output(TaskState::Skipped, ReasonCode::ConditionFalse, message);
-                return Err(Box::new(end));
-            }
+        let of_element = definition.for_each.is_some()
+            && when
+                .names()
+                .iter()
+                .any(|name| matches!(name.split('.').next(), Some("item" | "index")));
+        if of_element != unit.item.is_some() || self.run_of(unit).attempts > 0 {
+            return Ok(());
         }
-        let rendered = definition.inputs.render(&self.scope);
-        rendered.map_err(|error| failed(format!("failed to render its inputs: {error}")))
+        match when.evaluate_bool(&self.scope_of(unit)) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let message = Masked::literal("its condition `when` is false");
+                Err(Box::new(TaskOutcome::without_output(
+                    TaskState::Skipped,
+                    ReasonCode::ConditionFalse,
+                    message,
+                )))
+            }
+            Err(error) => Err(Box::new(
+                self.expression_failed(&format!("failed to evaluate its condition `when`: {error}")),
+            )),
+        }
     }
 
     fn start_attempt(
         &mut self,
-        task: usize,
+        unit: Unit,
         input: Value,
         slot: OwnedSemaphorePermit,
         at: Timestamp,
         batch: &mut Batch,
     ) {
-        let first = self.tasks[task].attempts == 0;
-        self.tasks[task].attempts += 1;
-        self.tasks[task].started_at.get_or_insert(at);
-        let attempt = self.tasks[task].attempts;
-        let Some(job) = self.job(task, input, slot, at) else {
+        let attempt = self.count_attempt(unit, at);
+        let Some(job) = self.job(unit, input, slot, at) else {
             // Every plugin of the workflow was loaded before the start.
             let message = Masked::literal("its plugin is not loaded");
             let end = TaskOutcome::without_output(TaskState::Failed, ReasonCode::Internal, message);
-            self.end_task(task, end, at, batch);
+            self.end_unit(unit, end, at, batch);
             return;
         };
-        let definition = self.plan.task(task);
-        let id = definition.id.clone();
-        let secrets = definition.inputs.secrets().to_vec();
-        // Templates, not values: a secret stands in the store as its name.
-        let inputs = first.then(|| self.shared.masker.mask_json(&definition.inputs.source()));
+        self.attempt_rows(unit, attempt, Some(job.spec.plugin.digest), at, batch);
+        batch.jobs.push(job);
+    }
+
+    /// Counts one more attempt, and gives its number.
+    pub(crate) fn count_attempt(&mut self, unit: Unit, at: Timestamp) -> u32 {
+        let run = self.run_of(unit);
+        run.attempts += 1;
+        run.started_at.get_or_insert(at);
+        run.attempts
+    }
+
+    /// The rows of an attempt's beginning.
+    pub(crate) fn attempt_rows(
+        &mut self,
+        unit: Unit,
+        attempt: u32,
+        digest: Option<autokestra_model::Digest>,
+        at: Timestamp,
+        batch: &mut Batch,
+    ) {
+        let plan = self.plan.clone();
+        let definition = plan.task(unit.task);
+        // Templates, not values: a secret stands in the store as its name. An element's are those of its task.
+        let shown = attempt == 1 && unit.item.is_none();
         let fields = TaskFields {
-            inputs,
+            inputs: shown.then(|| self.shared.masker.mask_json(&definition.inputs.source())),
             ..TaskFields::default()
         };
-        self.change_task(
-            task,
-            Next {
-                to: TaskState::Running,
-                reason: None,
-            },
-            at,
-            fields,
-            batch,
-        );
-        let execution = self.shared.execution;
-        let digest = Some(job.spec.plugin.digest);
+        self.change_unit(unit, Next::to(TaskState::Running), at, fields, batch);
+        let run = self.key(unit);
         batch.changes.push(Change::AttemptStarted {
-            execution,
-            task: id.clone(),
+            run: run.clone(),
             attempt,
             at,
             digest,
         });
-        batch.changes.extend(secrets.into_iter().map(|name| {
-            let event = AuditEvent::SecretAccessed { name };
+        batch.changes.extend(definition.inputs.secrets().iter().map(|name| {
+            let event = AuditEvent::SecretAccessed { name: name.clone() };
             Change::Audit {
-                execution,
-                task: Some(id.clone()),
+                task: Some(run.task.clone()),
                 at,
                 event,
             }
         }));
-        batch.jobs.push(job);
-        batch.events.push(RunEvent::AttemptStarted { task: id, attempt });
+        batch.events.push(RunEvent::AttemptStarted {
+            task: run.task,
+            item: unit.item,
+            attempt,
+        });
     }
 
-    /// Takes an attempt that ended: its rows, then its task's retry or end.
+    /// Takes an attempt that ended: its rows, then its unit's retry or end.
     pub(crate) fn settle(&mut self, mut ended: Ended, batch: &mut Batch) {
         batch.changes.append(&mut ended.rows);
-        let (task, at) = (ended.index, ended.ended_at);
+        let (unit, at) = (ended.unit, ended.ended_at);
         let row = AttemptEnd {
-            task,
+            unit,
             attempt: ended.attempt,
             at,
             usage: std::mem::take(&mut ended.usage),
@@ -176,8 +218,8 @@ impl Execution {
                     batch,
                 );
                 self.attempt_row(&row, None, batch);
-                self.state_rows(task, std::mem::take(&mut ended.state), batch);
-                self.end_task(task, TaskOutcome::success(output), at, batch);
+                self.state_rows(unit, std::mem::take(&mut ended.state), batch);
+                self.end_unit(unit, TaskOutcome::success(output), at, batch);
             }
             End::Failed(failure) => {
                 self.closing_entries(
@@ -190,10 +232,10 @@ impl Execution {
                 );
                 let code = self.shared.masker.mask(&failure.code);
                 self.attempt_row(&row, Some(error_row(&failure, code)), batch);
-                self.after_failure(task, ended.attempt, failure, at, batch);
+                self.after_failure(unit, ended.attempt, failure, at, batch);
             }
             End::Stopped(reason) => {
-                let (code, message) = stop_words(reason);
+                let (code, message) = self.stop_words(reason);
                 self.closing_entries(
                     &ended,
                     &ClosingWords {
@@ -203,137 +245,322 @@ impl Execution {
                     batch,
                 );
                 self.attempt_row(&row, Some(own_error(code, message.clone())), batch);
-                self.end_task(
-                    task,
-                    TaskOutcome::without_output(TaskState::Cancelled, code, message),
-                    at,
-                    batch,
-                );
+                let end = TaskOutcome::without_output(TaskState::Cancelled, code, message);
+                self.end_unit(unit, end, at, batch);
             }
         }
     }
 
     /// Takes an attempt whose engine task panicked.
-    pub(crate) fn settle_lost(&mut self, task: usize, attempt: u32, batch: &mut Batch) {
+    pub(crate) fn settle_lost(&mut self, unit: Unit, attempt: u32, batch: &mut Batch) {
         let at = self.runner.clock.now();
         let message = Masked::literal("the engine lost this attempt by a bug of its own; run with -v and report it");
         let row = AttemptEnd {
-            task,
+            unit,
             attempt,
             at,
             usage: Usage::default(),
         };
         self.attempt_row(&row, Some(own_error(ReasonCode::Internal, message.clone())), batch);
-        self.end_task(
-            task,
-            TaskOutcome::without_output(TaskState::Failed, ReasonCode::Internal, message),
-            at,
-            batch,
-        );
+        let end = TaskOutcome::without_output(TaskState::Failed, ReasonCode::Internal, message);
+        self.end_unit(unit, end, at, batch);
     }
 
-    fn after_failure(&mut self, task: usize, attempt: u32, failure: Failure, at: Timestamp, batch: &mut Batch) {
-        let definition = self.plan.task(task);
+    fn after_failure(&mut self, unit: Unit, attempt: u32, failure: Failure, at: Timestamp, batch: &mut Batch) {
+        let run = self.run_of(unit);
+        run.failures += 1;
+        let failures = run.failures;
+        let definition = self.plan.task(unit.task);
         // `max` counts the attempts after the first.
-        if self.stopping.is_some() || !failure.retryable || attempt > definition.retry.max {
+        if self.halted || !failure.retryable || failures > definition.retry.max {
             let end = TaskOutcome::without_output(TaskState::Failed, failure.reason, failure.message);
-            self.end_task(task, end, at, batch);
+            self.end_unit(unit, end, at, batch);
             return;
         }
         let id = definition.id.clone();
-        let backoff = definition.retry.delay(attempt, self.random.f64());
+        let backoff = definition.retry.delay(failures, self.random.f64());
         let wait = backoff.max(failure.retry_after.unwrap_or_default());
-        self.retries.insert((Instant::now() + wait, task));
-        let next = Next {
-            to: TaskState::Waiting,
-            reason: Some(ReasonCode::RetryBackoff),
+        let fields = TaskFields {
+            message: Some(failure.message.clone()),
+            ..TaskFields::default()
         };
-        self.change_task(task, next, at, TaskFields::message(failure.message.clone()), batch);
+        self.park(unit, ReasonCode::RetryBackoff, wait, fields, at, batch);
         batch.events.push(RunEvent::RetryPlanned {
             task: id,
+            item: unit.item,
             attempt,
             wait,
             message: failure.message,
         });
     }
 
-    /// Writes a task's end down, tells the graph, and skips what can no longer run.
-    fn end_task(&mut self, task: usize, end: TaskOutcome, at: Timestamp, batch: &mut Batch) {
+    /// Lets a unit wait for a time, without an instance; the store knows until when.
+    pub(crate) fn park(
+        &mut self,
+        unit: Unit,
+        reason: ReasonCode,
+        wait: Duration,
+        mut fields: TaskFields,
+        at: Timestamp,
+        batch: &mut Batch,
+    ) {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        fields.due = Some(Timestamp::from_millis(at.as_millis().saturating_add(millis)));
+        self.timers.insert((Instant::now() + wait, unit));
+        self.change_unit(unit, Next::because(TaskState::Waiting, reason), at, fields, batch);
+    }
+
+    /// Ends a sleep.
+    pub(crate) fn wake(&mut self, unit: Unit, batch: &mut Batch) {
+        let at = self.runner.clock.now();
+        let run = self.run_of(unit);
+        run.sleeping = false;
+        let (attempt, times_out) = (run.attempts, run.times_out);
+        let row = AttemptEnd {
+            unit,
+            attempt,
+            at,
+            usage: Usage::default(),
+        };
+        if times_out {
+            let failure = flow::sleep_timed_out();
+            let code = self.shared.masker.mask(&failure.code);
+            self.attempt_row(&row, Some(error_row(&failure, code)), batch);
+            // To wait once more it must have run.
+            self.change_unit(unit, Next::to(TaskState::Running), at, TaskFields::default(), batch);
+            self.after_failure(unit, attempt, failure, at, batch);
+        } else {
+            self.attempt_row(&row, None, batch);
+            self.end_unit(unit, TaskOutcome::success(Value::Null), at, batch);
+        }
+    }
+
+    /// Writes a unit's end down, tells the graph or the list that it is of, and skips what can no longer run.
+    pub(crate) fn end_unit(&mut self, unit: Unit, end: TaskOutcome, at: Timestamp, batch: &mut Batch) {
         let TaskOutcome { next, message, output } = end;
-        let output = output.map(Arc::new);
-        let masked = output.as_ref().map(|output| self.shared.masker.mask_json(output));
         let fields = TaskFields {
             message: message.clone(),
-            inputs: None,
-            output: masked,
+            output: output.as_ref().map(|output| self.shared.masker.seal(output)),
+            ..TaskFields::default()
         };
-        self.change_task(task, next, at, fields, batch);
+        self.change_unit(unit, next, at, fields, batch);
+        self.note_end(unit, next, message, at, batch);
+        match unit.item {
+            Some(item) => self.end_element(unit.task, item, next, output, at, batch),
+            None => self.end_task(unit.task, next, output.map(Arc::new), at, batch),
+        }
+    }
+
+    fn end_task(
+        &mut self,
+        task: usize,
+        next: Next<TaskState>,
+        output: Option<Arc<Value>>,
+        at: Timestamp,
+        batch: &mut Batch,
+    ) {
+        self.elements.remove(&task);
         let definition = self.plan.task(task);
         self.scope.set_task(&definition.id, next.to, output);
         if next.to == TaskState::Failed && definition.on_error == OnError::Fail {
             self.failure.get_or_insert(task);
         }
-        self.note_end(task, next, message, at, batch);
-        if self.stopping.is_some() {
-            self.dispatch.finish_stopped(task, next.to);
+        if self.halted {
+            self.dispatch.end(task);
             return;
         }
-        for skip in self.dispatch.finish(
-            &self.plan,
-            task,
-            TaskEnd {
-                state: next.to,
-                reason: next.reason,
-            },
-        ) {
+        let end = TaskEnd {
+            state: next.to,
+            reason: next.reason,
+        };
+        for skip in self.dispatch.finish(&self.plan, task, end) {
             self.write_skip(skip, at, batch);
         }
     }
 
+    /// Begins the elements of a task.
+    fn begin_elements(&mut self, unit: Unit, at: Timestamp, batch: &mut Batch) {
+        let items = match self.items_of(unit.task) {
+            Ok(items) => items,
+            Err(text) => {
+                let end = self.expression_failed(&text);
+                self.end_unit(unit, end, at, batch);
+                return;
+            }
+        };
+        let plan = self.plan.clone();
+        self.run_of(unit).started_at.get_or_insert(at);
+        let fields = TaskFields {
+            inputs: Some(self.shared.masker.mask_json(&plan.task(unit.task).inputs.source())),
+            ..TaskFields::default()
+        };
+        self.change_unit(unit, Next::to(TaskState::Running), at, fields, batch);
+        self.open_elements(unit.task, items);
+        self.queue_element(unit.task);
+        self.end_list_if_done(unit.task, at, batch);
+    }
+
+    /// The list of a task's `forEach`.
+    pub(crate) fn items_of(&self, task: usize) -> Result<Vec<Value>, String> {
+        let for_each = self.plan.task(task).for_each.as_ref();
+        let for_each = for_each.ok_or("it has no `forEach`")?;
+        match for_each.items.render(&self.scope) {
+            Ok(Value::Array(items)) => Ok(items),
+            Ok(other) => {
+                let kind = match other {
+                    Value::Null => "nothing",
+                    Value::Bool(_) => "a boolean",
+                    Value::Number(_) => "a number",
+                    Value::String(_) => "a string",
+                    Value::Object(_) => "an object",
+                    Value::Array(_) => "a list",
+                };
+                Err(format!("its `forEach` gives {kind}, and a list is needed"))
+            }
+            Err(error) => Err(format!("failed to evaluate its `forEach`: {error}")),
+        }
+    }
+
+    pub(crate) fn open_elements(&mut self, task: usize, items: Vec<Value>) {
+        let for_each = self.plan.task(task).for_each.as_ref();
+        let own = for_each.and_then(|each| each.max_parallel).map(|max| max as usize);
+        let limit = own.unwrap_or(self.runner.options.max_concurrent_tasks);
+        let kept = self.elements.remove(&task).map(|mut before| before.take_kept());
+        let mut elements = crate::elements::Elements::new(items, limit);
+        let count = elements.len();
+        for (item, output) in kept.into_iter().flatten().filter(|(item, _)| *item < count) {
+            elements.end(item, Some(output), false);
+        }
+        self.elements.insert(task, elements);
+    }
+
+    pub(crate) fn queue_element(&mut self, task: usize) {
+        let next = self.elements.get_mut(&task).and_then(|elements| elements.queue_next());
+        if let Some(item) = next {
+            self.dispatch.push_ready(Unit::element(task, item));
+        }
+    }
+
+    fn end_element(
+        &mut self,
+        task: usize,
+        item: u32,
+        next: Next<TaskState>,
+        output: Option<Value>,
+        at: Timestamp,
+        batch: &mut Batch,
+    ) {
+        let failed = next.to == TaskState::Failed;
+        let closes = failed && self.plan.task(task).on_error == OnError::Fail;
+        let elements = self.elements.entry(task).or_default();
+        elements.end(item, output, failed);
+        elements.closed |= closes || self.halted;
+        self.queue_element(task);
+        self.end_list_if_done(task, at, batch);
+    }
+
+    /// Ends a task whose elements have all ended.
+    pub(crate) fn end_list_if_done(&mut self, task: usize, at: Timestamp, batch: &mut Batch) {
+        if !self.elements.get(&task).is_some_and(|elements| elements.is_done()) {
+            return;
+        }
+        let Some(elements) = self.elements.remove(&task) else {
+            return;
+        };
+        let (count, failures, first) = (elements.len(), elements.failures(), elements.first_failure);
+        let end = if self.halted
+            && let Some(stop) = &self.stopping
+        {
+            let (code, message) = stop.words();
+            TaskOutcome::without_output(TaskState::Cancelled, code, message)
+        } else if failures > 0 {
+            let first = first.unwrap_or_default();
+            let text = format!("{failures} of {count} elements failed, element {first} first");
+            TaskOutcome {
+                next: Next::because(TaskState::Failed, ReasonCode::ElementFailed),
+                message: Some(self.shared.masker.mask(&text)),
+                output: (self.plan.task(task).on_error == OnError::Continue)
+                    .then(|| Value::Array(elements.into_results())),
+            }
+        } else {
+            TaskOutcome::success(Value::Array(elements.into_results()))
+        };
+        self.end_unit(Unit::task(task), end, at, batch);
+    }
+
     /// Writes down a task that the graph has already skipped.
-    fn write_skip(&mut self, skip: Skipped, at: Timestamp, batch: &mut Batch) {
+    pub(crate) fn write_skip(&mut self, skip: Skipped, at: Timestamp, batch: &mut Batch) {
         let message = if skip.reason == ReasonCode::DependencySkipped {
             Masked::literal("a task that it needs was skipped")
         } else {
             Masked::literal("a task that it needs did not succeed")
         };
-        let next = Next {
-            to: TaskState::Skipped,
-            reason: Some(skip.reason),
-        };
-        let fields = TaskFields::message(message.clone());
-        self.push_transition(skip.task, TaskState::Pending, next, at, fields, batch);
+        let unit = Unit::task(skip.task);
+        let next = Next::because(TaskState::Skipped, skip.reason);
+        self.change_unit(unit, next, at, TaskFields::message(message.clone()), batch);
         self.scope.set_task(&self.plan.task(skip.task).id, next.to, None);
-        self.note_end(skip.task, next, Some(message), at, batch);
+        self.note_end(unit, next, Some(message), at, batch);
     }
 
-    /// Cancels all that has not started or waits for another attempt.
-    pub(crate) fn cancel_idle(&mut self, reason: StopReason, batch: &mut Batch) {
+    /// Cancels all that has not started or waits for a time. What runs ends by itself.
+    pub(crate) fn cancel_idle(&mut self, stop: &Stop, batch: &mut Batch) {
         let at = self.runner.clock.now();
-        self.retries.clear();
-        let (code, message) = stop_words(reason);
-        let next = Next {
-            to: TaskState::Cancelled,
-            reason: Some(code),
-        };
-        for (task, from) in self.dispatch.cancel_idle() {
-            self.push_transition(task, from, next, at, TaskFields::message(message.clone()), batch);
-            self.note_end(task, next, Some(message.clone()), at, batch);
+        self.timers.clear();
+        self.dispatch.clear_ready();
+        let (code, message) = stop.words();
+        // A list that was opened is closed before its elements end, so that none of them begins another.
+        self.stopping.get_or_insert_with(|| stop.clone());
+        for elements in self.elements.values_mut() {
+            elements.close();
+        }
+        for unit in self.unended() {
+            if self.is_running(unit) || (unit.item.is_none() && self.elements.contains_key(&unit.task)) {
+                continue;
+            }
+            let run = self.run_of(unit);
+            if run.state.is_terminal() {
+                continue;
+            }
+            if std::mem::take(&mut run.sleeping) {
+                let attempt = run.attempts;
+                let row = AttemptEnd {
+                    unit,
+                    attempt,
+                    at,
+                    usage: Usage::default(),
+                };
+                self.attempt_row(&row, Some(own_error(code, message.clone())), batch);
+            }
+            let end = TaskOutcome::without_output(TaskState::Cancelled, code, message.clone());
+            self.end_unit(unit, end, at, batch);
+        }
+        let open: Vec<usize> = self.elements.keys().copied().collect();
+        for task in open {
+            self.end_list_if_done(task, at, batch);
+        }
+    }
+
+    /// The code and the words of a stop that an attempt met.
+    fn stop_words(&self, reason: StopReason) -> (ReasonCode, Masked) {
+        match &self.stopping {
+            Some(stop) => stop.words(),
+            None => Stop::of(reason).words(),
         }
     }
 
     fn note_end(
         &mut self,
-        task: usize,
+        unit: Unit,
         next: Next<TaskState>,
         message: Option<Masked>,
         at: Timestamp,
         batch: &mut Batch,
     ) {
-        let run = &mut self.tasks[task];
+        let run = self.run_of(unit);
         run.reason = next.reason;
         run.message = message;
         run.ended_at = Some(at);
-        batch.events.push(RunEvent::TaskEnded(self.summary(task, next.to)));
+        let summary = self.summary(unit);
+        batch.events.push(RunEvent::TaskEnded(summary));
     }
 }

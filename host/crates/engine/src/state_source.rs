@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use autokestra_model::{PluginName, WorkflowId};
 use autokestra_sandbox::StateSource;
+use autokestra_secrets::Masker;
 use autokestra_store::Store;
 use futures::future::BoxFuture;
 
@@ -13,15 +14,17 @@ pub(crate) struct StoredState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) workflow: WorkflowId,
     pub(crate) plugin: PluginName,
+    pub(crate) masker: Masker,
 }
 
 impl StateSource for StoredState {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
         Box::pin(async move {
-            self.store
-                .state_value(&self.workflow, &self.plugin, key)
-                .await
-                .map_err(|error| format!("read the plugin's state: {error}"))
+            let found = self.store.state_value(&self.workflow, &self.plugin, key).await;
+            let found = found.map_err(|error| format!("read the plugin's state: {error}"))?;
+            let opened = found.map(|sealed| self.masker.open(&sealed)).transpose();
+            let opened = opened.map_err(|error| format!("open the plugin's state: {error}"))?;
+            Ok(opened.map(|value| value.to_string()))
         })
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
-use crate::id::SecretName;
+use crate::id::{SecretName, TaskId};
 use crate::scope::Scope;
 use crate::yaml::{Node, NodeKind};
 
@@ -21,6 +22,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL_MAX));
+    // A text ends as it was written: `"{{ line }}\n"` is a line.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the marks are the usual ones"));
     environment
 });
 
@@ -311,6 +315,22 @@ impl Template {
     #[must_use]
     pub fn secrets(&self) -> &[SecretName] {
         &self.secrets
+    }
+
+    /// The tasks whose files it names.
+    #[must_use]
+    pub fn files_of(&self) -> Vec<TaskId> {
+        let names = self.expressions().into_iter().flat_map(Expression::names);
+        let mut found: Vec<TaskId> = names
+            .filter_map(|name| {
+                let mut parts = name.strip_prefix("tasks.")?.split('.');
+                let task = parts.next()?;
+                (parts.next() == Some("files")).then(|| task.parse().ok())?
+            })
+            .collect();
+        found.sort();
+        found.dedup();
+        found
     }
 
     /// All expressions of the tree.

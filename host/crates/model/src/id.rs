@@ -281,6 +281,12 @@ impl Digest {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
+    /// The digest that `bytes` are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The digest's 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

@@ -24,6 +24,6 @@ pub use scope::{ExecutionInfo, Scope};
 pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};
 pub use time::{Clock, Timestamp};
 pub use workflow::{
-    ActionInfo, Backoff, CapabilityNeeds, Catalog, GivenInput, InputSpec, InputType, Limits, Lookup, Need, NeedOn,
-    OnError, Parsed, Retry, Task, Workflow,
+    ActionInfo, Backoff, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputSpec, InputType, Limits,
+    Lookup, Need, NeedOn, OnError, OnLimit, Parsed, Retry, Task, Workflow,
 };

@@ -45,6 +45,12 @@ impl Plan {
         self.dependents.len()
     }
 
+    /// How many of them are not of `finally`; they have the first positions.
+    #[must_use]
+    pub fn main_len(&self) -> usize {
+        self.workflow.main_tasks
+    }
+
     /// Whether there are none. A parsed workflow has at least one.
     #[must_use]
     pub fn is_empty(&self) -> bool {

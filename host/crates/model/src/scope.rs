@@ -9,7 +9,7 @@ use minijinja::value::{Enumerator, Object, Serde};
 use serde_json::Value;
 
 use crate::id::{ExecutionId, SecretName, TaskId, WorkflowId};
-use crate::state::TaskState;
+use crate::state::{ExecutionState, TaskState};
 use crate::time::Timestamp;
 
 /// What `execution` has in an expression.
@@ -27,12 +27,23 @@ pub struct ExecutionInfo {
 #[derive(Clone)]
 pub struct Scope {
     root: Arc<Root>,
+    element: Option<Arc<Element>>,
+}
+
+/// `item` and `index` of one element of a `forEach`.
+#[derive(Debug)]
+struct Element {
+    root: Arc<Root>,
+    item: TemplateValue,
+    index: u32,
 }
 
 #[derive(Debug)]
 struct Root {
     inputs: Lazy,
-    execution: Lazy,
+    execution: ExecutionInfo,
+    /// The state that the execution is going to end in, while `finally` runs.
+    state: OnceLock<ExecutionState>,
     secrets: RwLock<TemplateValue>,
     tasks: Arc<Tasks>,
 }
@@ -63,18 +74,36 @@ impl Scope {
     /// A scope in which no task has ended and no secret is known.
     #[must_use]
     pub fn new(inputs: Value, execution: &ExecutionInfo) -> Self {
-        let execution = serde_json::json!({
-            "id": execution.id,
-            "workflowId": execution.workflow_id,
-            "startedAt": execution.started_at,
-        });
         let root = Root {
             inputs: Lazy::new(Arc::new(inputs)),
-            execution: Lazy::new(Arc::new(execution)),
+            execution: execution.clone(),
+            state: OnceLock::new(),
             secrets: RwLock::new(TemplateValue::from(Serde(BTreeMap::<String, String>::new()))),
             tasks: Arc::default(),
         };
-        Self { root: Arc::new(root) }
+        Self {
+            root: Arc::new(root),
+            element: None,
+        }
+    }
+
+    /// The same values, and `item` and `index` beside them.
+    #[must_use]
+    pub fn with_element(&self, item: &Value, index: u32) -> Self {
+        let element = Element {
+            root: Arc::clone(&self.root),
+            item: TemplateValue::from(Serde(item)),
+            index,
+        };
+        Self {
+            root: Arc::clone(&self.root),
+            element: Some(Arc::new(element)),
+        }
+    }
+
+    /// Makes known what the execution is going to end in, for `finally`. The first time counts.
+    pub fn set_execution_state(&self, state: ExecutionState) {
+        self.root.state.get_or_init(|| state);
     }
 
     /// Makes the values of secrets known.
@@ -88,9 +117,21 @@ impl Scope {
 
     /// Makes the end of a task known. A task without an output has `null`.
     pub fn set_task(&self, id: &TaskId, state: TaskState, output: Option<Arc<Value>>) {
+        self.set_task_with_files(id, state, output, BTreeMap::new());
+    }
+
+    /// Makes the end of a task known that left files: where another task finds each of them, by name.
+    pub fn set_task_with_files(
+        &self,
+        id: &TaskId,
+        state: TaskState,
+        output: Option<Arc<Value>>,
+        files: BTreeMap<String, String>,
+    ) {
         let task = Task {
             state,
             output: Lazy::new(output.unwrap_or_default()),
+            files,
         };
         let mut ended = self.root.tasks.0.write().unwrap_or_else(PoisonError::into_inner);
         ended.insert(id.clone(), Arc::new(task));
@@ -111,7 +152,10 @@ impl Scope {
     }
 
     pub(crate) fn as_value(&self) -> TemplateValue {
-        TemplateValue::from_dyn_object(Arc::clone(&self.root))
+        match &self.element {
+            Some(element) => TemplateValue::from_dyn_object(Arc::clone(element)),
+            None => TemplateValue::from_dyn_object(Arc::clone(&self.root)),
+        }
     }
 
     /// Why the dotted `path` leads nowhere: the first name that is not there, and those that are.
@@ -157,7 +201,17 @@ impl Object for Root {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<TemplateValue> {
         match key {
             "inputs" => Some(self.inputs.value()),
-            "execution" => Some(self.execution.value()),
+            "execution" => {
+                let mut execution = serde_json::json!({
+                    "id": self.execution.id,
+                    "workflowId": self.execution.workflow_id,
+                    "startedAt": self.execution.started_at,
+                });
+                if let Some(state) = self.state.get() {
+                    execution["state"] = state.as_str().into();
+                }
+                Some(TemplateValue::from(Serde(&execution)))
+            }
             "secrets" => Some(self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone()),
             "tasks" => Some(TemplateValue::from_dyn_object(Arc::clone(&self.tasks))),
             _ => None,
@@ -170,6 +224,24 @@ impl Object for Root {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Str(&["execution", "inputs", "secrets", "tasks"])
+    }
+}
+
+impl Object for Element {
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<TemplateValue> {
+        match key {
+            "item" => Some(self.item.clone()),
+            "index" => Some(TemplateValue::from(self.index)),
+            _ => self.root.get_value_by_str(key),
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &TemplateValue) -> Option<TemplateValue> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["execution", "index", "inputs", "item", "secrets", "tasks"])
     }
 }
 
@@ -201,6 +273,7 @@ impl Object for Tasks {
 struct Task {
     state: TaskState,
     output: Lazy,
+    files: BTreeMap<String, String>,
 }
 
 impl Object for Task {
@@ -208,6 +281,7 @@ impl Object for Task {
         match key {
             "output" => Some(self.output.value()),
             "state" => Some(TemplateValue::from(self.state.as_str())),
+            "files" => Some(TemplateValue::from(Serde(&self.files))),
             _ => None,
         }
     }
@@ -217,6 +291,6 @@ impl Object for Task {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["output", "state"])
+        Enumerator::Str(&["files", "output", "state"])
     }
 }

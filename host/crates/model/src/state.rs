@@ -154,6 +154,20 @@ named!(
         ConditionFalse = "condition_false",
         /// A task that this one needs was skipped.
         DependencySkipped = "dependency_skipped",
+        /// An element of the task's `forEach` failed.
+        ElementFailed = "element_failed",
+        /// The task waits for a time, without an instance.
+        Sleeping = "sleeping",
+        /// The task waits for the execution that it started.
+        ChildRunning = "child_running",
+        /// The result was taken over from the execution that this one retries.
+        Kept = "kept",
+        /// `core/flow.assert` found its condition false, or `core/flow.fail` was reached.
+        FlowFailed = "flow_failed",
+        /// As many executions of the workflow run as its `concurrency` allows.
+        ConcurrencyLimit = "concurrency_limit",
+        /// A newer execution of the workflow took its place.
+        Superseded = "superseded",
         /// A fault of the engine or the machine, not of the workflow.
         Internal = "internal",
     }
@@ -199,9 +213,17 @@ impl State for ExecutionState {
 impl State for TaskState {
     fn next(self) -> &'static [Self] {
         match self {
-            Self::Pending => &[Self::Running, Self::Failed, Self::Cancelled, Self::Skipped],
+            // At once to SUCCESS goes what a retry keeps.
+            Self::Pending => &[
+                Self::Running,
+                Self::Success,
+                Self::Failed,
+                Self::Cancelled,
+                Self::Skipped,
+            ],
             Self::Running => &[Self::Waiting, Self::Success, Self::Failed, Self::Cancelled],
-            Self::Waiting => &[Self::Running, Self::Failed, Self::Cancelled],
+            // At once to SUCCESS goes what was parked: a sleep, or a child that ended.
+            Self::Waiting => &[Self::Running, Self::Success, Self::Failed, Self::Cancelled],
             Self::Success | Self::Failed | Self::Cancelled | Self::Skipped => &[],
         }
     }

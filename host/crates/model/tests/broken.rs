@@ -239,12 +239,30 @@ fn what_cannot_run_yet_is_refused_by_name() {
         "unknown_key",
         &top("triggers: [{ type: webhook, path: /in, cron: \"0 2 * * *\" }]"),
     );
-    check("unsupported", &top("concurrency: { max: 1, onLimit: queue }"));
+}
+
+#[test]
+fn lists_limits_and_finally() {
     check("out_of_range", &top("concurrency: { max: 0 }"));
-    check("unsupported", &top("finally: [{ id: f, type: core/console.log }]"));
-    check("unsupported", &task("forEach: \"{{ [1, 2] }}\""));
+    check("missing_key", &top("concurrency: { onLimit: skip }"));
+    check("invalid_value", &top("concurrency: { max: 1, onLimit: wait }"));
     check("needless_key", &task("maxParallel: 2"));
-    check("unsupported", "id: a\ntasks: [{ id: t, type: core/flow.run }]\n");
+    check("not_an_expression", &task("forEach: all"));
+    check("out_of_range", &task("forEach: [1, 2]\n    maxParallel: 0"));
+    check("unknown_name", &task("forEach: \"{{ item }}\""));
+    check("unknown_name", &task("inputs: { message: \"{{ item }}\" }"));
+    check("wrong_type", &task("idempotent: sometimes"));
+    check("duplicate_task", &top("finally: [{ id: t, type: core/console.log }]"));
+    check(
+        "unknown_task",
+        &top("finally: [{ id: f, type: core/console.log, needs: [t] }]"),
+    );
+    check("unknown_name", &task("inputs: { message: \"{{ execution.state }}\" }"));
+    check(
+        "not_needed",
+        &task("inputs: { message: \"{{ tasks.f.output }}\" }")
+            .replace("\ntasks:", "\nfinally: [{ id: f, type: core/console.log }]\ntasks:"),
+    );
 }
 
 #[test]

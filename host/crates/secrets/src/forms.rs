@@ -10,48 +10,57 @@ pub(crate) const FORM_BYTES_MIN: usize = 4;
 /// Shortest line of a secret of several lines that is looked for by itself, in characters.
 const LINE_CHARS_MIN: usize = 8;
 
-/// Every form of `secret`: itself, its lines, JSON, URL, base64 at each alignment, hex.
-pub(crate) fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
-    let mut found = BTreeSet::new();
-    encodings(secret, &mut found);
+/// Numbers of forms that one text may have; a text's forms are numbered from a multiple of it.
+const FORMS_OF_A_TEXT: u16 = 16;
+
+/// Every form of `secret`: itself, its lines, JSON, URL, base64 at each alignment, hex. Each has a number that says how it
+/// is made, and is the same for every secret; of two numbers with the same bytes the first is given.
+pub(crate) fn forms(secret: &str) -> Vec<(u16, Vec<u8>)> {
     let trimmed = secret.trim();
-    if trimmed != secret {
-        encodings(trimmed, &mut found);
-    }
-    if secret.contains(['\n', '\r']) {
-        for line in secret
-            .lines()
-            .map(str::trim)
-            .filter(|line| line.chars().count() >= LINE_CHARS_MIN)
-        {
-            encodings(line, &mut found);
+    let lines = secret
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.chars().count() >= LINE_CHARS_MIN);
+    let lines = lines.filter(|_| secret.contains(['\n', '\r']));
+    let texts = [secret, trimmed].into_iter().chain(lines);
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    // More lines than numbers is no secret that anyone has; what is past them is still known by its other forms.
+    for (first, text) in (0..u16::MAX / FORMS_OF_A_TEXT)
+        .map(|text| text * FORMS_OF_A_TEXT)
+        .zip(texts)
+    {
+        for (number, form) in (first..).zip(encodings(text)) {
+            if form.len() >= FORM_BYTES_MIN && seen.insert(form.clone()) {
+                found.push((number, form));
+            }
         }
     }
-    found.retain(|form| form.len() >= FORM_BYTES_MIN);
     found
 }
 
-fn encodings(text: &str, found: &mut BTreeSet<Vec<u8>>) {
+/// The forms of one text, always as many and in the same order.
+fn encodings(text: &str) -> Vec<Vec<u8>> {
     let bytes = text.as_bytes();
-    found.insert(bytes.to_vec());
     // Serialising a string does not fail; without it there is one form less.
     let json = serde_json::to_string(text).unwrap_or_default();
     let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
-    found.insert(json.as_bytes().to_vec());
-    found.insert(json.replace('/', "\\/").into_bytes());
-    found.insert(ascii_json(json).into_bytes());
-    for lower in [false, true] {
-        found.insert(percent(bytes, lower, false));
-        found.insert(percent(bytes, lower, true));
-    }
-    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        for lead in 0..3 {
-            found.insert(aligned(engine, bytes, lead));
-        }
-    }
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    found.insert(hex.to_ascii_uppercase().into_bytes());
-    found.insert(hex.into_bytes());
+    let mut found = vec![
+        bytes.to_vec(),
+        json.as_bytes().to_vec(),
+        json.replace('/', "\\/").into_bytes(),
+        ascii_json(json).into_bytes(),
+        percent(bytes, false, false),
+        percent(bytes, false, true),
+        percent(bytes, true, false),
+        percent(bytes, true, true),
+    ];
+    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+        found.extend((0..3).map(|lead| aligned(engine, bytes, lead)));
+    }
+    found.extend([hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()]);
+    found
 }
 
 /// JSON text with everything outside ASCII as `\u` escapes.

@@ -8,6 +8,7 @@ mod json;
 mod lines;
 mod masked;
 mod masker;
+mod sealed;
 pub mod source;
 mod value;
 
@@ -15,4 +16,5 @@ pub use json::MaskedJson;
 pub use lines::{LINE_BYTES_MAX, LogStream};
 pub use masked::Masked;
 pub use masker::{MASK, MaskStream, Masker};
+pub use sealed::{OpenError, SealedJson};
 pub use value::{SecretValue, Secrets};

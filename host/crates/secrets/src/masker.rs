@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use autokestra_model::SecretName;
 
 use crate::forms::forms;
 use crate::masked::Masked;
@@ -22,6 +23,17 @@ pub struct Masker {
 struct Automaton {
     search: AhoCorasick,
     longest: usize,
+    /// What each pattern is: its secret, the number of its form, and its bytes.
+    patterns: Vec<(SecretName, u16, Vec<u8>)>,
+}
+
+/// A part of a text.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Part<'t> {
+    /// Of no secret.
+    Plain(&'t str),
+    /// Of a secret: its name, the number of the form, and from which byte of the form on.
+    Secret(&'t SecretName, u16, usize),
 }
 
 impl fmt::Debug for Masker {
@@ -35,14 +47,27 @@ impl Masker {
     /// A masker of all forms of `secrets`.
     #[must_use]
     pub fn new(secrets: &Secrets) -> Self {
-        let patterns: BTreeSet<Vec<u8>> = secrets.iter().flat_map(|(_, value)| forms(value.expose())).collect();
-        let longest = patterns.iter().map(Vec::len).max().unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        let patterns: Vec<(SecretName, u16, Vec<u8>)> = secrets
+            .iter()
+            .flat_map(|(name, value)| {
+                let named = forms(value.expose()).into_iter();
+                named.map(move |(number, form)| (name.clone(), number, form))
+            })
+            .filter(|(_, _, form)| seen.insert(form.clone()))
+            .collect();
+        let longest = patterns.iter().map(|(_, _, form)| form.len()).max().unwrap_or_default();
         // Overlapping matches are asked for, so that two secrets that share bytes are masked as one run.
-        let search = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns);
-        let automaton = search
-            .ok()
-            .filter(|_| longest > 0)
-            .map(|search| Arc::new(Automaton { search, longest }));
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .build(patterns.iter().map(|(_, _, form)| form));
+        let automaton = search.ok().filter(|_| longest > 0).map(|search| {
+            Arc::new(Automaton {
+                search,
+                longest,
+                patterns,
+            })
+        });
         Self { automaton }
     }
 
@@ -63,6 +88,41 @@ impl Masker {
         stream.push(text.as_bytes(), &mut out);
         stream.finish(&mut out);
         Masked::from_masker(into_text(out))
+    }
+
+    /// `text` in parts, each of a secret or of none. One part where no secret is in it.
+    pub(crate) fn parts<'t>(&'t self, text: &'t str) -> Vec<Part<'t>> {
+        let Some(automaton) = &self.automaton else {
+            return vec![Part::Plain(text)];
+        };
+        let mut found: Vec<_> = automaton.search.find_overlapping_iter(text).collect();
+        found.sort_by_key(|found| (found.start(), std::cmp::Reverse(found.end())));
+        let mut parts = Vec::new();
+        let mut at = 0;
+        for found in found {
+            // Of secrets that share bytes the later one gives only what is its own.
+            let start = found.start().max(at);
+            if start >= found.end() {
+                continue;
+            }
+            let Some((name, number, _)) = automaton.patterns.get(found.pattern().as_usize()) else {
+                continue;
+            };
+            parts.extend(text.get(at..start).filter(|plain| !plain.is_empty()).map(Part::Plain));
+            parts.push(Part::Secret(name, *number, start - found.start()));
+            at = found.end();
+        }
+        parts.extend(text.get(at..).filter(|plain| !plain.is_empty()).map(Part::Plain));
+        parts
+    }
+
+    /// The bytes of a form of a secret.
+    pub(crate) fn form(&self, name: &str, number: u16) -> Option<&[u8]> {
+        let patterns = &self.automaton.as_ref()?.patterns;
+        let found = patterns
+            .iter()
+            .find(|(found, form, _)| found.as_str() == name && *form == number);
+        found.map(|(_, _, bytes)| bytes.as_slice())
     }
 
     /// A stream that is masked as it comes.
@@ -275,7 +335,7 @@ mod tests {
         fn no_form_survives(secret in "[a-zA-Z0-9 \"/+=é\\n]{8,24}", before in "[ -~]{0,5}") {
             prop_assume!(secret.trim().len() >= 8);
             let masker = masker(&[&secret]);
-            for form in forms(&secret) {
+            for (_, form) in forms(&secret) {
                 let text = format!("{before}{}", into_text(form.clone()));
                 let masked = masker.mask(&text).into_string();
                 prop_assert!(!masked.contains(&into_text(form)), "{} in {}", masked, text);

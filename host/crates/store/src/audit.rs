@@ -19,6 +19,16 @@ pub enum AuditEvent {
         /// Its name; never its value.
         name: SecretName,
     },
+    /// Another process took the execution up.
+    Resumed {
+        /// Who asked for it.
+        actor: Masked,
+    },
+    /// Who asked for the end.
+    CancelRequested {
+        /// The person, key or execution.
+        actor: Masked,
+    },
     /// Who started the execution.
     TriggeredBy {
         /// The person, key or trigger.
@@ -35,6 +45,8 @@ impl AuditEvent {
                 json!({ "capability": capability, "target": target }),
             ),
             Self::SecretAccessed { name } => Record::new("SECRET_ACCESSED", json!({ "name": name })),
+            Self::Resumed { actor } => Record::new("RESUMED", json!({ "actor": actor })),
+            Self::CancelRequested { actor } => Record::new("CANCEL_REQUESTED", json!({ "actor": actor })),
             Self::TriggeredBy { actor } => Record::new("TRIGGERED_BY", json!({ "actor": actor })),
         }
     }

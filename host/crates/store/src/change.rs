@@ -7,7 +7,7 @@ use autokestra_model::{
     ActionName, Digest, ExecutionId, ExecutionState, IdError, PluginName, TaskId, TaskState, Timestamp, Transition,
     WorkflowId,
 };
-use autokestra_secrets::{Masked, MaskedJson};
+use autokestra_secrets::{Masked, MaskedJson, SealedJson};
 
 use crate::audit::AuditEvent;
 
@@ -21,11 +21,64 @@ pub struct NewExecution {
     /// What started it: `manual`, or a trigger's type.
     pub trigger: String,
     /// Its inputs.
-    pub inputs: MaskedJson,
+    pub inputs: SealedJson,
+    /// The workflow's text, by which another process can go on.
+    pub source: WorkflowSource,
+    /// The task run that started it, where one did.
+    pub parent: Option<ParentLink>,
+    /// The execution that it retries, where it does.
+    pub retry_of: Option<ExecutionId>,
     /// Its tasks, in file order.
     pub tasks: Vec<NewTaskRun>,
     /// When.
     pub at: Timestamp,
+}
+
+/// The text of a workflow, and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkflowSource {
+    /// The file's name, for messages.
+    pub name: String,
+    /// The text, one string. A secret that someone wrote into it stands as a reference.
+    pub text: SealedJson,
+    /// The folder that relative paths start at.
+    pub base: String,
+}
+
+/// The task run that an execution belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentLink {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The task run.
+    pub run: RunKey,
+}
+
+/// A task run, or that of one element of its `forEach`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunKey {
+    /// The task's position in the workflow, from 0.
+    pub position: u32,
+    /// The element, from 0; none: the task itself.
+    pub item: Option<u32>,
+    /// The task.
+    pub task: TaskId,
+}
+
+impl RunKey {
+    /// The element as the store has it: -1 stands for none, so that the task comes before its elements.
+    pub(crate) fn item_number(&self) -> i64 {
+        self.item.map_or(-1, i64::from)
+    }
+}
+
+impl fmt::Display for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.item {
+            Some(item) => write!(f, "{}[{item}]", self.task),
+            None => write!(f, "{}", self.task),
+        }
+    }
 }
 
 /// A task run that is to be created, as PENDING.
@@ -44,8 +97,6 @@ pub struct NewTaskRun {
 pub enum Change {
     /// An execution changes its state.
     Execution {
-        /// The execution.
-        id: ExecutionId,
         /// From where to where, and why.
         transition: Transition<ExecutionState>,
         /// When.
@@ -55,12 +106,10 @@ pub enum Change {
         /// The outputs, at the end.
         outputs: Option<MaskedJson>,
     },
-    /// A task run changes its state.
+    /// A task run changes its state. That of an element is made by its first change.
     Task {
-        /// The execution.
-        execution: ExecutionId,
-        /// The task.
-        task: TaskId,
+        /// The task run.
+        run: RunKey,
         /// From where to where, and why.
         transition: Transition<TaskState>,
         /// When.
@@ -70,14 +119,14 @@ pub enum Change {
         /// The inputs as templates, at the first start.
         inputs: Option<MaskedJson>,
         /// The output, at the end.
-        output: Option<MaskedJson>,
+        output: Option<SealedJson>,
+        /// When it goes on, where it waits for a time.
+        due: Option<Timestamp>,
     },
     /// An attempt begins.
     AttemptStarted {
-        /// The execution.
-        execution: ExecutionId,
-        /// The task.
-        task: TaskId,
+        /// The task run.
+        run: RunKey,
         /// Its number, from 1.
         attempt: u32,
         /// When.
@@ -87,10 +136,8 @@ pub enum Change {
     },
     /// An attempt ended.
     AttemptEnded {
-        /// The execution.
-        execution: ExecutionId,
-        /// The task.
-        task: TaskId,
+        /// The task run.
+        run: RunKey,
         /// Its number, from 1.
         attempt: u32,
         /// When.
@@ -104,8 +151,6 @@ pub enum Change {
     Logs(Vec<LogEntry>),
     /// An event of the audit trail that belongs to no change of a state.
     Audit {
-        /// The execution.
-        execution: ExecutionId,
         /// The task.
         task: Option<TaskId>,
         /// When.
@@ -122,7 +167,18 @@ pub enum Change {
         /// The key.
         key: String,
         /// The value.
-        value: Option<MaskedJson>,
+        value: Option<SealedJson>,
+    },
+    /// A file that a successful task run left.
+    File {
+        /// The task run.
+        run: RunKey,
+        /// Its name, with `/` between folders.
+        name: String,
+        /// The digest of its content, by which it is kept.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
     },
 }
 

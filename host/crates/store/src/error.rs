@@ -64,6 +64,14 @@ pub enum StoreError {
         /// The state that the change starts from.
         expected: String,
     },
+    /// Another process has taken the execution over. What this one still wanted to write is refused.
+    #[error(
+        "`{execution}` was taken over by another process; this one stops, and what it had not committed is not kept"
+    )]
+    Fenced {
+        /// The execution.
+        execution: autokestra_model::ExecutionId,
+    },
     /// What a change belongs to is not there.
     #[error("there is no {what}")]
     Missing {

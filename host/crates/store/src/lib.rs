@@ -17,14 +17,21 @@ mod audit;
 mod change;
 mod error;
 mod filter;
+mod lease;
 mod row;
 mod sqlite;
 mod store;
 
 pub use audit::AuditEvent;
-pub use change::{AttemptErrorRow, Change, LogEntry, LogLevel, LogSource, NewExecution, NewTaskRun, Usage};
+pub use change::{
+    AttemptErrorRow, Change, LogEntry, LogLevel, LogSource, NewExecution, NewTaskRun, ParentLink, RunKey, Usage,
+    WorkflowSource,
+};
 pub use error::{FindError, StoreError};
 pub use filter::{ExecutionFilter, ExecutionRef, LogFilter, SourceFilter};
-pub use row::{AttemptRow, AuditEventRow, ExecutionDetail, ExecutionPage, ExecutionRow, LogRow, TaskRunRow};
+pub use lease::{AcquireError, Admission, CancelAnswer, Lease, OwnerRow};
+pub use row::{
+    AttemptRow, AuditEventRow, ChildRow, ExecutionDetail, ExecutionPage, ExecutionRow, FileRow, LogRow, TaskRunRow,
+};
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
 pub use store::{LogReceiver, Store};

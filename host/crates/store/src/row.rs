@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
-use autokestra_secrets::{Masked, MaskedJson};
+use autokestra_model::{Digest, ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
+use autokestra_secrets::{Masked, MaskedJson, SealedJson};
 
-use crate::change::{AttemptErrorRow, LogLevel, Usage};
+use crate::change::{AttemptErrorRow, LogLevel, ParentLink, Usage, WorkflowSource};
+use crate::lease::OwnerRow;
 
 /// One execution.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,10 +57,50 @@ pub struct ExecutionDetail {
     pub row: ExecutionRow,
     /// Its inputs.
     pub inputs: MaskedJson,
+    /// Its inputs with their secrets as references.
+    pub sealed_inputs: SealedJson,
     /// Its outputs, once it succeeded.
     pub outputs: Option<MaskedJson>,
-    /// Its task runs, in file order.
+    /// The workflow's text; none where an older version made the execution.
+    pub source: Option<WorkflowSource>,
+    /// The process that drives it, where one does.
+    pub owner: Option<OwnerRow>,
+    /// Who asked for its end.
+    pub cancel_requested_by: Option<Masked>,
+    /// The task run that started it.
+    pub parent: Option<ParentLink>,
+    /// Executions that its task runs started, oldest first.
+    pub children: Vec<ChildRow>,
+    /// The execution that it retries.
+    pub retry_of: Option<ExecutionId>,
+    /// Executions that retry it, oldest first.
+    pub retried_by: Vec<ExecutionId>,
+    /// Its task runs, in file order, each task before its elements.
     pub tasks: Vec<TaskRunRow>,
+}
+
+/// An execution that a task run started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildRow {
+    /// It.
+    pub execution: ExecutionId,
+    /// The task run's position.
+    pub position: u64,
+    /// The task run's element.
+    pub item: Option<u32>,
+    /// Its state.
+    pub state: ExecutionState,
+}
+
+/// A file that a task run left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRow {
+    /// Its name, with `/` between folders.
+    pub name: String,
+    /// The digest of its content.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// One task run.
@@ -69,6 +110,8 @@ pub struct TaskRunRow {
     pub task: TaskId,
     /// Its position in the file, from 0.
     pub position: u64,
+    /// The element of its `forEach`, from 0; none: the task itself.
+    pub item: Option<u32>,
     /// What it runs.
     pub action: String,
     /// Its state.
@@ -83,6 +126,12 @@ pub struct TaskRunRow {
     pub inputs: Option<MaskedJson>,
     /// Its output.
     pub output: Option<MaskedJson>,
+    /// Its output with its secrets as references.
+    pub sealed_output: Option<SealedJson>,
+    /// When it goes on, where it waits for a time.
+    pub due_at: Option<Timestamp>,
+    /// The files that it left.
+    pub files: Vec<FileRow>,
     /// When its first attempt began.
     pub started_at: Option<Timestamp>,
     /// When it ended.

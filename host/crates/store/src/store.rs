@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use autokestra_model::{ExecutionId, PluginName, WorkflowId};
+use autokestra_model::{ExecutionId, PluginName, Timestamp, WorkflowId};
+use autokestra_secrets::{Masked, SealedJson};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::{FindError, StoreError};
 use crate::filter::{ExecutionFilter, ExecutionRef, LogFilter};
+use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
 use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow};
 
 /// Log rows as they are read. Dropping it ends the reading.
@@ -16,18 +18,46 @@ pub type LogReceiver = mpsc::Receiver<Result<LogRow, StoreError>>;
 
 /// Keeps executions. What a future of a writing call has returned is durable.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Creates an execution and its task runs, all PENDING, with the event `CREATED`.
-    fn create_execution(&self, new: NewExecution) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Creates an execution and its task runs, all PENDING, with the event `CREATED`; it is this process's until `until`.
+    fn create_execution(&self, new: NewExecution, until: Timestamp) -> BoxFuture<'_, Result<Lease, StoreError>>;
+
+    /// Takes an execution over that has not ended, and whose process is gone or gave no sign of life in time.
+    fn acquire(&self, id: ExecutionId, now: Timestamp, until: Timestamp) -> BoxFuture<'_, Result<Lease, AcquireError>>;
+
+    /// Gives a sign of life: all that this process drives is its own until `until`.
+    fn renew(&self, until: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Makes all `changes`, or none of them. A change of a state writes its audit events too. A change that was made
     /// already changes nothing; one that starts from another state than the row's is refused with
-    /// [`StoreError::StaleState`].
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// [`StoreError::StaleState`], and all of them with [`StoreError::Fenced`] where another process has the execution now.
+    fn commit(&self, lease: &Lease, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Writes log entries.
-    fn append_logs(&self, entries: Vec<LogEntry>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.commit(vec![Change::Logs(entries)])
-    }
+    /// Makes `changes`, of which one begins the execution, if fewer than `max` executions of its workflow run and none
+    /// that came before it waits.
+    fn admit(
+        &self,
+        lease: &Lease,
+        max: u32,
+        now: Timestamp,
+        changes: Vec<Change>,
+    ) -> BoxFuture<'_, Result<Admission, StoreError>>;
+
+    /// Asks whoever drives an execution to end it.
+    fn request_cancel(
+        &self,
+        id: ExecutionId,
+        actor: Masked,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<CancelAnswer, FindError>>;
+
+    /// Who asked for the end of which of this process's executions. Cheap where nothing was written since it was last asked.
+    fn cancel_requests(&self) -> BoxFuture<'_, Result<Vec<(ExecutionId, Masked)>, StoreError>>;
+
+    /// Writes log entries of no execution's own.
+    fn append_logs(&self, entries: Vec<LogEntry>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Executions that have not ended and that no living process drives, oldest first.
+    fn orphans(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<ExecutionId>, StoreError>>;
 
     /// Finds the execution that a person means.
     fn find_execution(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>>;
@@ -44,13 +74,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The audit trail of one execution, in order.
     fn audit_events(&self, id: ExecutionId) -> BoxFuture<'_, Result<Vec<AuditEventRow>, StoreError>>;
 
-    /// The JSON text that a plugin keeps under `key` for a workflow.
+    /// What a plugin keeps under `key` for a workflow.
     fn state_value<'a>(
         &'a self,
         workflow: &'a WorkflowId,
         plugin: &'a PluginName,
         key: &'a str,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Option<SealedJson>, StoreError>>;
 
     /// Writes what is queued and closes the store.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -1,8 +1,11 @@
 //! `workflow execution …`.
 
+mod cancel;
 mod inspect;
 mod list;
 mod logs;
+mod resume;
+mod retry;
 
 use crate::error::{CliError, Exit};
 use crate::place::Place;
@@ -14,6 +17,9 @@ pub(crate) enum Command {
     List(list::Arguments),
     Inspect(inspect::Arguments),
     Logs(logs::Arguments),
+    Cancel(cancel::Arguments),
+    Resume(resume::Arguments),
+    Retry(retry::Arguments),
 }
 
 pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit, CliError> {
@@ -22,5 +28,8 @@ pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit
         Command::List(arguments) => list::run(arguments, &*store, ui).await,
         Command::Inspect(arguments) => inspect::run(arguments, &*store, ui).await,
         Command::Logs(arguments) => logs::run(arguments, &*store, ui).await,
+        Command::Cancel(arguments) => cancel::run(arguments, place, store, ui).await,
+        Command::Resume(arguments) => resume::run(arguments, place, store, ui).await,
+        Command::Retry(arguments) => retry::run(arguments, place, store, ui).await,
     }
 }

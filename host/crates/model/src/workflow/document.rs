@@ -68,11 +68,19 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
         .map(|node| parts::limits(node, errors))
         .unwrap_or_default();
     unsupported(fields, errors);
+    let concurrency = fields
+        .get("concurrency")
+        .and_then(|node| parts::concurrency(node, errors));
     let outer = fields.get("permissions").map(|_| (&permissions, &permission_places));
-    let (tasks, complete) = match fields.required("tasks", errors) {
+    let (mut tasks, mut complete) = match fields.required("tasks", errors) {
         Some(node) => all_tasks(node, limits, outer, errors),
         None => (Vec::new(), false),
     };
+    let main_tasks = tasks.len();
+    if let Some(node) = fields.get("finally") {
+        let (last, all) = tasks::read(list(node, "finally", errors), limits, outer, errors);
+        complete &= tasks::append(&mut tasks, last, errors) && all;
+    }
     let inputs = inputs::read(fields.list("inputs", errors), errors);
     let outputs = match fields.get("outputs") {
         Some(node) if matches!(node.kind, NodeKind::Mapping(_)) => Template::parse(node, errors),
@@ -88,6 +96,8 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
         labels: labels(fields, errors),
         enabled: fields.boolean("enabled", errors).unwrap_or(true),
         timeout: fields.seconds("timeoutSeconds", (0.001, TIMEOUT_SECONDS_MAX), errors),
+        concurrency,
+        main_tasks,
         id: id?,
         inputs,
         secrets,
@@ -198,14 +208,5 @@ fn unsupported(fields: &Fields<'_>, errors: &mut Diagnostics) {
             _ => errors.push(wrong_type(node, key, "a list")),
         }
         errors.push(parts::not_supported(found.span, "triggers"));
-    }
-    if let Some((found, node)) = fields.entry("concurrency") {
-        parts::concurrency(node, errors);
-        errors.push(parts::not_supported(found.span, "`concurrency`"));
-    }
-    if let Some((found, node)) = fields.entry("finally") {
-        let items = list(node, "finally", errors);
-        drop(tasks::read(items, super::Limits::default(), None, errors));
-        errors.push(parts::not_supported(found.span, "`finally`"));
     }
 }

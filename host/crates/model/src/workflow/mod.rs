@@ -46,8 +46,12 @@ pub struct Workflow {
     pub limits: Limits,
     /// The most that an execution may take.
     pub timeout: Option<Duration>,
-    /// Its tasks, in the order of the file.
+    /// How many executions of it may run at a time; none: any.
+    pub concurrency: Option<Concurrency>,
+    /// Its tasks in the order of the file, those of `finally` behind the others.
     pub tasks: Vec<Task>,
+    /// How many of them are not of `finally`.
+    pub main_tasks: usize,
     /// What an execution gives back.
     pub outputs: Template,
 }
@@ -97,8 +101,42 @@ pub struct Task {
     pub limits: Option<Limits>,
     /// What its failure means for the execution.
     pub on_error: OnError,
+    /// Whether it runs once for each element of a list.
+    pub for_each: Option<ForEach>,
+    /// Whether running it twice is the same as once; none: as its action says.
+    pub idempotent: Option<bool>,
     /// Places in the file.
     pub places: TaskPlaces,
+}
+
+/// A task that runs once for each element of a list.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ForEach {
+    /// Gives the list.
+    pub items: Template,
+    /// The most elements that are under way at a time; none: as many as the engine runs tasks.
+    pub max_parallel: Option<u32>,
+}
+
+/// How many executions of a workflow may run at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// So many.
+    pub max: u32,
+    /// What becomes of one more.
+    pub on_limit: OnLimit,
+}
+
+/// What becomes of an execution that is one too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLimit {
+    /// It waits, PENDING, behind those that came before it.
+    Queue,
+    /// It is CANCELLED at once.
+    Skip,
+    /// The oldest that runs is cancelled for it.
+    CancelRunning,
 }
 
 /// Where parts of a task stand.

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::id::IdError;
 use crate::permission::{NetworkPattern, Permissions};
 use crate::reader::{Fields, integer, list, string, wrong_type};
-use crate::workflow::Limits;
+use crate::workflow::{Concurrency, Limits, OnLimit};
 use crate::yaml::{Node, NodeKind};
 
 /// A node as an id.
@@ -249,19 +249,24 @@ fn webhook(fields: &Fields<'_>, errors: &mut Diagnostics) {
     }
 }
 
-/// Checks `concurrency`.
-pub(super) fn concurrency(node: &Node, errors: &mut Diagnostics) {
-    let Some(fields) = Fields::read(node, "concurrency", &["max", "onLimit"], errors) else {
-        return;
-    };
-    if fields.required("max", errors).is_some() {
-        fields.integer("max", (1, 10_000), errors);
-    }
-    fields.choice(
+/// Reads `concurrency`.
+pub(super) fn concurrency(node: &Node, errors: &mut Diagnostics) -> Option<Concurrency> {
+    let fields = Fields::read(node, "concurrency", &["max", "onLimit"], errors)?;
+    let on_limit = fields.choice(
         "onLimit",
-        &[("queue", ()), ("skip", ()), ("cancel-running", ())],
+        &[
+            ("queue", OnLimit::Queue),
+            ("skip", OnLimit::Skip),
+            ("cancel-running", OnLimit::CancelRunning),
+        ],
         errors,
     );
+    fields.required("max", errors)?;
+    let max = fields.integer("max", (1, 10_000), errors)?;
+    Some(Concurrency {
+        max: u32::try_from(max).ok()?,
+        on_limit: on_limit.unwrap_or(OnLimit::Queue),
+    })
 }
 
 /// Reads a list of texts that name something, or reports what is none.

@@ -30,22 +30,26 @@ pub(super) fn check(workflow: &Workflow, errors: &mut Diagnostics) {
             .map(|(index, task)| (task.id.as_str(), index))
             .collect(),
         all: &workflow.tasks,
+        main: workflow.main_tasks,
     };
     for (index, task) in workflow.tasks.iter().enumerate() {
-        let mut reachable = Reachable {
+        let mut reader = Reader {
             from: index,
+            last: index >= workflow.main_tasks,
+            element: false,
             found: None,
         };
+        let items = task.for_each.iter().flat_map(|each| each.items.expressions());
+        for expression in items {
+            names.check_all(expression, Some(&mut reader), errors);
+        }
+        reader.element = task.for_each.is_some();
         for expression in task.inputs.expressions().into_iter().chain(&task.when) {
-            for name in expression.names() {
-                names.check(name, expression, Some(&mut reachable), errors);
-            }
+            names.check_all(expression, Some(&mut reader), errors);
         }
     }
     for expression in workflow.outputs.expressions() {
-        for name in expression.names() {
-            names.check(name, expression, None, errors);
-        }
+        names.check_all(expression, None, errors);
     }
 }
 
@@ -54,15 +58,20 @@ struct Names<'w> {
     secrets: HashSet<&'w str>,
     tasks: HashMap<&'w str, usize>,
     all: &'w [Task],
+    main: usize,
 }
 
-/// The tasks that a task's needs lead to. Found only when a name asks for one that is no direct need.
-struct Reachable {
+/// A task that reads, and the tasks that its needs lead to: found only when a name asks for one that is no direct need.
+struct Reader {
     from: usize,
+    /// It is one of `finally`.
+    last: bool,
+    /// It knows `item` and `index`.
+    element: bool,
     found: Option<HashSet<usize>>,
 }
 
-impl Reachable {
+impl Reader {
     fn reaches(&mut self, tasks: &[Task], target: usize) -> bool {
         let Some(task) = tasks.get(self.from) else { return false };
         if task.needs.iter().any(|need| need.index == target) {
@@ -85,8 +94,14 @@ impl Reachable {
 }
 
 impl Names<'_> {
-    /// Checks one dotted name. `reachable` belongs to the task that reads it; workflow outputs may read every task.
-    fn check(&self, name: &str, at: &Expression, reachable: Option<&mut Reachable>, errors: &mut Diagnostics) {
+    fn check_all(&self, at: &Expression, mut reader: Option<&mut Reader>, errors: &mut Diagnostics) {
+        for name in at.names() {
+            self.check(name, at, reader.as_deref_mut(), errors);
+        }
+    }
+
+    /// Checks one dotted name. `reader` is the task that reads it; workflow outputs may read every task.
+    fn check(&self, name: &str, at: &Expression, reader: Option<&mut Reader>, errors: &mut Diagnostics) {
         let mut parts = name.split('.');
         let root = parts.next().unwrap_or_default();
         let rest = parts.next();
@@ -95,14 +110,15 @@ impl Names<'_> {
             ("secrets", Some(secret)) => self
                 .known(&self.secrets, "secret", secret, at)
                 .map(|error| error.help("a secret must be listed under `secrets:`")),
-            ("tasks", Some(task)) => self.task(task, parts.next(), at, reachable),
+            ("tasks", Some(task)) => self.task(task, parts.next(), at, reader),
             ("tasks" | "secrets", None) => {
                 let message = format!("`{root}` must be followed by a name that is written out");
                 let label = format!("write `{root}.name`, or `{root}['name']`");
                 Some(Diagnostic::error("dynamic_reference", at.span(), message).label(label))
             }
-            ("execution", Some(field)) => self.execution(field, at),
+            ("execution", Some(field)) => execution(field, reader.is_some_and(|reader| reader.last), at),
             ("inputs" | "execution", None) => None,
+            ("item" | "index", _) if reader.as_ref().is_some_and(|reader| reader.element) => None,
             ("item" | "index", _) => Some(missing(root, "it is known only in a task with `forEach`", at)),
             ("trigger", _) => Some(missing(root, "it is known only in a workflow with triggers", at)),
             ("vars", _) => Some(missing(root, "this workflow has no `vars`", at)),
@@ -137,13 +153,7 @@ impl Names<'_> {
         Some(error.label(label).did_you_mean(name, names))
     }
 
-    fn task(
-        &self,
-        id: &str,
-        field: Option<&str>,
-        at: &Expression,
-        reachable: Option<&mut Reachable>,
-    ) -> Option<Diagnostic> {
+    fn task(&self, id: &str, field: Option<&str>, at: &Expression, reader: Option<&mut Reader>) -> Option<Diagnostic> {
         let Some(&target) = self.tasks.get(id) else {
             let error = Diagnostic::error("unknown_name", at.span(), format!("there is no task `{id}`"));
             return Some(
@@ -153,24 +163,28 @@ impl Names<'_> {
             );
         };
         if let Some(field) = field
-            && !matches!(field, "output" | "state")
+            && !matches!(field, "output" | "state" | "files")
         {
             let error = Diagnostic::error("unknown_name", at.span(), format!("a task has no `{field}`"));
             let error = error
-                .label("expected `output` or `state`")
-                .did_you_mean(field, ["output", "state"]);
+                .label("expected `output`, `state` or `files`")
+                .did_you_mean(field, ["output", "state", "files"]);
             return Some(error.help(format!("its result is `tasks.{id}.output`")));
         }
-        let reachable = reachable?;
-        let from = self.all.get(reachable.from)?;
-        if target == reachable.from {
+        let reader = reader?;
+        let from = self.all.get(reader.from)?;
+        // When `finally` runs, all that stands before it has ended.
+        if reader.last && target < self.main {
+            return None;
+        }
+        if target == reader.from {
             return Some(Diagnostic::error(
                 "not_needed",
                 at.span(),
                 format!("the task `{id}` reads its own output"),
             ));
         }
-        if reachable.reaches(self.all, target) {
+        if reader.reaches(self.all, target) {
             return None;
         }
         let message = format!("`{}` reads `{id}`, which may not have ended by then", from.id);
@@ -182,20 +196,21 @@ impl Names<'_> {
                 .help(format!("add `{id}` to the `needs` of `{}`", from.id)),
         )
     }
+}
 
-    fn execution(&self, field: &str, at: &Expression) -> Option<Diagnostic> {
-        match field {
-            "id" | "workflowId" | "startedAt" => None,
-            "state" => Some(missing("execution.state", "it is known only in `finally`", at)),
-            _ => {
-                let known = ["id", "workflowId", "startedAt"];
-                let error = Diagnostic::error("unknown_name", at.span(), format!("`execution` has no `{field}`"));
-                Some(
-                    error
-                        .label(format!("known: {}", known.join(", ")))
-                        .did_you_mean(field, known),
-                )
-            }
+fn execution(field: &str, last: bool, at: &Expression) -> Option<Diagnostic> {
+    match field {
+        "id" | "workflowId" | "startedAt" => None,
+        "state" if last => None,
+        "state" => Some(missing("execution.state", "it is known only in `finally`", at)),
+        _ => {
+            let known = ["id", "workflowId", "startedAt"];
+            let error = Diagnostic::error("unknown_name", at.span(), format!("`execution` has no `{field}`"));
+            Some(
+                error
+                    .label(format!("known: {}", known.join(", ")))
+                    .did_you_mean(field, known),
+            )
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::id::{ActionName, TaskId};
 use crate::permission::{Permissions, path_covers};
 use crate::reader::{Fields, string, wrong_type};
 use crate::workflow::parts::{self, PermissionPlaces};
-use crate::workflow::{Backoff, Limits, Need, NeedOn, OnError, Retry, Task, TaskPlaces};
+use crate::workflow::{Backoff, ForEach, Limits, Need, NeedOn, OnError, Retry, Task, TaskPlaces};
 use crate::yaml::{Node, NodeKind};
 
 const KEYS: &[&str] = &[
@@ -24,6 +24,7 @@ const KEYS: &[&str] = &[
     "forEach",
     "maxParallel",
     "onError",
+    "idempotent",
 ];
 
 /// Longest `timeoutSeconds` and waits of a task: a week.
@@ -79,12 +80,6 @@ fn task(
         }
         found
     });
-    if let Some(action) = &action
-        && action.plugin().as_str() == "core/flow"
-    {
-        errors.push(parts::not_supported(places.action, "tasks of type `core/flow.…`"));
-    }
-    for_each(fields, errors);
     let task = Task {
         needs: Vec::new(),
         inputs,
@@ -102,6 +97,8 @@ fn task(
                 errors,
             )
             .unwrap_or(OnError::Fail),
+        for_each: for_each(fields, errors),
+        idempotent: fields.boolean("idempotent", errors),
         places,
         id: id?,
         action: action?,
@@ -141,24 +138,22 @@ fn short(node: &Node) -> Span {
     }
 }
 
-fn for_each(fields: &Fields<'_>, errors: &mut Diagnostics) {
-    if let Some((key, node)) = fields.entry("forEach") {
-        if !matches!(node.kind, NodeKind::Sequence(_)) {
-            drop(Expression::condition(node, errors));
+fn for_each(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<ForEach> {
+    let max_parallel = fields.integer("maxParallel", (1, 10_000), errors);
+    let Some(node) = fields.get("forEach") else {
+        if let Some((key, _)) = fields.entry("maxParallel") {
+            let message = "`maxParallel` belongs to `forEach`, which is missing";
+            errors.push(Diagnostic::error("needless_key", key.span, message));
         }
-        errors.push(parts::not_supported(key.span, "`forEach`"));
+        return None;
+    };
+    if !matches!(node.kind, NodeKind::Sequence(_)) {
+        Expression::condition(node, errors)?;
     }
-    if let Some((key, _)) = fields.entry("maxParallel") {
-        fields.integer("maxParallel", (1, 10_000), errors);
-        if fields.get("forEach").is_none() {
-            let error = Diagnostic::error(
-                "needless_key",
-                key.span,
-                "`maxParallel` belongs to `forEach`, which is missing",
-            );
-            errors.push(error);
-        }
-    }
+    Some(ForEach {
+        items: Template::parse(node, errors),
+        max_parallel: max_parallel.and_then(|max| u32::try_from(max).ok()),
+    })
 }
 
 fn needs(node: &Node, errors: &mut Diagnostics) -> Vec<RawNeed> {
@@ -274,6 +269,26 @@ fn narrows(
             refuse(name, *span, &outer_places.env);
         }
     }
+}
+
+/// Puts the tasks of `finally` behind the others. Their needs are among themselves; their ids are their own.
+pub(super) fn append(tasks: &mut Vec<Task>, last: Vec<Task>, errors: &mut Diagnostics) -> bool {
+    let by_id: HashMap<TaskId, Span> = tasks.iter().map(|task| (task.id.clone(), task.places.id)).collect();
+    let offset = tasks.len();
+    let mut good = true;
+    for mut task in last {
+        if let Some(first) = by_id.get(&task.id) {
+            let message = format!("the task id `{}` stands twice", task.id);
+            let error = Diagnostic::error("duplicate_task", task.places.id, message);
+            errors.push(error.label("again here").related(*first, "first here"));
+            good = false;
+        }
+        for need in &mut task.needs {
+            need.index += offset;
+        }
+        tasks.push(task);
+    }
+    good
 }
 
 /// Turns names into positions: every id once, every need there.

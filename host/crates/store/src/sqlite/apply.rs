@@ -1,25 +1,57 @@
-//! Changes as rows.
+//! Work as rows. Runs on the writer's thread, inside its transaction.
 
 use std::path::Path;
 
-use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp, Transition};
-use autokestra_secrets::{Masked, MaskedJson};
+use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskState, Timestamp, Transition};
+use autokestra_secrets::{Masked, MaskedJson, SealedJson};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
 
-use crate::audit::Record;
-use crate::change::{AttemptErrorRow, Change, LogEntry, LogSource, NewExecution, Usage};
+use crate::audit::{AuditEvent, Record};
+use crate::change::{AttemptErrorRow, Change, LogEntry, LogSource, NewExecution, RunKey, Usage};
 use crate::error::StoreError;
+use crate::lease::{Admission, Lease};
 use crate::sqlite::audit;
 use crate::sqlite::connection::sqlite_error;
-use crate::sqlite::writer::Work;
+use crate::sqlite::leases;
+use crate::sqlite::owner::Owner;
+use crate::sqlite::writer::{Reply, Work};
 
 /// Does one caller's work on an open transaction.
-pub(super) fn apply(connection: &Connection, path: &Path, work: &Work) -> Result<(), StoreError> {
+pub(super) fn apply(connection: &Connection, path: &Path, owner: &Owner, work: &Work) -> Result<Reply, StoreError> {
     let rows = Rows { connection, path };
     match work {
-        Work::Create(new) => rows.create(new),
-        Work::Changes(changes) => changes.iter().try_for_each(|change| rows.change(change)),
+        Work::Create(new, until) => {
+            rows.own(owner, *until)?;
+            rows.create(new, owner).map(Reply::Lease)
+        }
+        Work::Changes(lease, changes) => {
+            rows.fenced(lease)?;
+            rows.changes(lease, changes)?;
+            Ok(Reply::Done)
+        }
+        Work::Admit(lease, max, now, changes) => {
+            rows.fenced(lease)?;
+            let before = leases::before(connection, path, lease, *now)?;
+            if before.len() >= usize::try_from(*max).unwrap_or(usize::MAX) {
+                return Ok(Reply::Admission(Admission::Full(before)));
+            }
+            rows.changes(lease, changes)?;
+            Ok(Reply::Admission(Admission::Begun))
+        }
+        Work::Acquire(id, now, until) => {
+            rows.own(owner, *until)?;
+            leases::acquire(connection, path, owner, *id, *now).map(Reply::Acquired)
+        }
+        Work::Renew(until) => {
+            rows.own(owner, *until)?;
+            Ok(Reply::Done)
+        }
+        Work::Cancel(id, actor, at) => rows.cancel(*id, actor, *at).map(Reply::Cancelled),
+        Work::Logs(entries) => {
+            rows.logs(entries)?;
+            Ok(Reply::Done)
+        }
     }
 }
 
@@ -41,21 +73,68 @@ impl Rows<'_> {
         statement.execute(params).map_err(|source| self.sqlite(source))
     }
 
+    fn row<T>(
+        &self,
+        sql: &'static str,
+        params: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|source| self.sqlite(source))?;
+        let found = statement.query_row(params, read).optional();
+        found.map_err(|source| self.sqlite(source))
+    }
+
     fn audit(
         &self,
         execution: ExecutionId,
-        task: Option<&TaskId>,
+        run: Option<&RunKey>,
         at: Timestamp,
         record: &Record,
     ) -> Result<(), StoreError> {
+        let task = run.map(|run| &run.task);
         audit::append(self.connection, self.path, (execution, task), at, record)
     }
 
-    fn create(&self, new: &NewExecution) -> Result<(), StoreError> {
-        let sql = "INSERT INTO executions (id, workflow, state, trigger, inputs, created_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    /// Says that this process lives, and until when it counts as living.
+    fn own(&self, owner: &Owner, until: Timestamp) -> Result<(), StoreError> {
+        owner.hold().map_err(|source| StoreError::Open {
+            path: self.path.to_path_buf(),
+            source: Box::new(source),
+        })?;
+        let sql = "INSERT INTO owners (id, host, process, expires_at) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at";
+        self.execute(sql, params![owner.id, owner.host, owner.process, until.as_millis()])?;
+        Ok(())
+    }
+
+    /// Refuses a lease that is not the newest.
+    fn fenced(&self, lease: &Lease) -> Result<(), StoreError> {
+        let sql = "SELECT fence FROM executions WHERE key = ?1";
+        let fence: Option<i64> = self.row(sql, [lease.key], |row| row.get(0))?;
+        if fence == Some(lease.fence) {
+            Ok(())
+        } else {
+            Err(StoreError::Fenced {
+                execution: lease.execution,
+            })
+        }
+    }
+
+    fn create(&self, new: &NewExecution, owner: &Owner) -> Result<Lease, StoreError> {
+        let text = new.source.text.stored().to_string();
+        let digest = blake3::hash(text.as_bytes());
+        let sql = "INSERT OR IGNORE INTO workflow_sources (digest, text) VALUES (?1, ?2)";
+        self.execute(sql, params![digest.as_bytes().as_slice(), text])?;
+        let sql = "INSERT INTO executions (id, workflow, state, trigger, inputs, created_at, source, source_name, base, \
+                   owner, fence, parent, parent_position, parent_item, parent_task, retry_of) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT key FROM workflow_sources WHERE digest = ?7), ?8, ?9, ?10, 1, \
+                   ?11, ?12, ?13, ?14, ?15)";
         let state = ExecutionState::Pending.as_str();
-        let (id, inputs) = (new.id.to_string(), new.inputs.value().to_string());
+        let (id, inputs) = (new.id.to_string(), new.inputs.stored().to_string());
+        let parent = new.parent.as_ref();
         self.execute(
             sql,
             params![
@@ -64,12 +143,21 @@ impl Rows<'_> {
                 state,
                 new.trigger,
                 inputs,
-                new.at.as_millis()
+                new.at.as_millis(),
+                digest.as_bytes().as_slice(),
+                new.source.name,
+                new.source.base,
+                owner.id,
+                parent.map(|parent| parent.execution.to_string()),
+                parent.map(|parent| parent.run.position),
+                parent.map(|parent| parent.run.item_number()),
+                parent.map(|parent| parent.run.task.as_str()),
+                new.retry_of.map(|id| id.to_string()),
             ],
         )?;
         let key = self.connection.last_insert_rowid();
-        let sql =
-            "INSERT INTO task_runs (execution, position, task, action, state, needs) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO task_runs (execution, position, item, task, action, state, needs) \
+                   VALUES (?1, ?2, -1, ?3, ?4, ?5, ?6)";
         for (position, task) in (0_i64..).zip(&new.tasks) {
             let needs = json!(task.needs).to_string();
             let state = TaskState::Pending.as_str();
@@ -78,97 +166,152 @@ impl Rows<'_> {
                 params![key, position, task.task.as_str(), task.action.to_string(), state, needs],
             )?;
         }
-        let metadata = json!({ "workflowId": new.workflow, "triggerType": new.trigger });
-        self.audit(new.id, None, new.at, &Record::new("CREATED", metadata))
+        let mut metadata = json!({ "workflowId": new.workflow, "triggerType": new.trigger });
+        if let Some(parent) = parent {
+            metadata["parentExecutionId"] = json!(parent.execution);
+            metadata["parentTaskId"] = json!(parent.run.task);
+        }
+        if let Some(retried) = new.retry_of {
+            metadata["retryOf"] = json!(retried);
+        }
+        self.audit(new.id, None, new.at, &Record::new("CREATED", metadata))?;
+        Ok(Lease {
+            execution: new.id,
+            key,
+            fence: 1,
+        })
     }
 
-    fn change(&self, change: &Change) -> Result<(), StoreError> {
+    fn cancel(&self, id: ExecutionId, actor: &Masked, at: Timestamp) -> Result<Option<ExecutionState>, StoreError> {
+        let sql = "SELECT state FROM executions WHERE id = ?1";
+        let text = id.to_string();
+        let state: Option<String> = self.row(sql, [&text], |row| row.get(0))?;
+        let missing = || StoreError::Missing {
+            what: format!("execution {id}"),
+        };
+        let state = state.ok_or_else(missing)?;
+        let state: ExecutionState = state
+            .parse()
+            .map_err(|error: autokestra_model::IdError| StoreError::Row {
+                table: "executions",
+                reason: error.to_string(),
+            })?;
+        if !state.is_terminal() {
+            let sql = "UPDATE executions SET cancel_by = ?2 WHERE id = ?1 AND cancel_by IS NULL";
+            if self.execute(sql, params![text, actor.as_str()])? > 0 {
+                let event = AuditEvent::CancelRequested { actor: actor.clone() };
+                self.audit(id, None, at, &event.record())?;
+            }
+        }
+        Ok(state.is_terminal().then_some(state))
+    }
+
+    fn changes(&self, lease: &Lease, changes: &[Change]) -> Result<(), StoreError> {
+        changes.iter().try_for_each(|change| self.change(lease, change))
+    }
+
+    fn change(&self, lease: &Lease, change: &Change) -> Result<(), StoreError> {
         match change {
             Change::Execution {
-                id,
                 transition,
                 at,
                 message,
                 outputs,
-            } => self.execution(*id, transition, *at, message.as_ref(), outputs.as_ref()),
-            Change::Task { .. } => self.task(change),
+            } => self.execution(lease, transition, *at, message.as_ref(), outputs.as_ref()),
+            Change::Task { .. } => self.task(lease, change),
             Change::AttemptStarted {
-                execution,
-                task,
+                run,
                 attempt,
                 at,
                 digest,
             } => {
-                let (key, position) = self.task_key(*execution, task)?;
-                let sql = "INSERT OR IGNORE INTO attempts (execution, position, attempt, started_at, digest) \
-                           VALUES (?1, ?2, ?3, ?4, ?5)";
+                let sql = "INSERT OR IGNORE INTO attempts (execution, position, item, attempt, started_at, digest) \
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                 let digest = digest.as_ref().map(|digest| digest.as_bytes().as_slice());
-                let added = self.execute(sql, params![key, position, attempt, at.as_millis(), digest])?;
+                let place = (run.position, run.item_number());
+                let added = self.execute(
+                    sql,
+                    params![lease.key, place.0, place.1, attempt, at.as_millis(), digest],
+                )?;
                 if added > 0 && *attempt > 1 {
-                    let metadata = json!({ "taskId": task, "attempt": attempt });
-                    self.audit(*execution, Some(task), *at, &Record::new("RETRIED", metadata))?;
+                    let mut metadata = json!({ "taskId": run.task, "attempt": attempt });
+                    if let Some(item) = run.item {
+                        metadata["index"] = json!(item);
+                    }
+                    self.audit(lease.execution, Some(run), *at, &Record::new("RETRIED", metadata))?;
                 }
                 Ok(())
             }
             Change::AttemptEnded {
-                execution,
-                task,
+                run,
                 attempt,
                 at,
                 error,
                 usage,
-            } => {
-                let place = (*execution, task, *attempt);
-                self.attempt_end(place, *at, error.as_ref(), usage)
-            }
+            } => self.attempt_end(lease, (run, *attempt), *at, error.as_ref(), usage),
             Change::Logs(entries) => self.logs(entries),
-            Change::Audit {
-                execution,
-                task,
-                at,
-                event,
-            } => self.audit(*execution, task.as_ref(), *at, &event.record()),
+            Change::Audit { task, at, event } => {
+                let task = task.as_ref();
+                audit::append(
+                    self.connection,
+                    self.path,
+                    (lease.execution, task),
+                    *at,
+                    &event.record(),
+                )
+            }
             Change::PluginState {
                 workflow,
                 plugin,
                 key,
                 value,
+            } => self.plugin_state((workflow.as_str(), plugin.as_str(), key), value.as_ref()),
+            Change::File {
+                run,
+                name,
+                digest,
+                size,
             } => {
-                let (workflow, plugin) = (workflow.as_str(), plugin.as_str());
-                match value {
-                    Some(value) => {
-                        let sql = "INSERT INTO plugin_state (workflow, plugin, key, value) VALUES (?1, ?2, ?3, ?4) \
-                                   ON CONFLICT DO UPDATE SET value = excluded.value";
-                        self.execute(sql, params![workflow, plugin, key, value.value().to_string()])?;
-                    }
-                    None => {
-                        let sql = "DELETE FROM plugin_state WHERE workflow = ?1 AND plugin = ?2 AND key = ?3";
-                        self.execute(sql, params![workflow, plugin, key])?;
-                    }
-                }
+                let sql = "INSERT OR REPLACE INTO files (execution, position, item, name, digest, size) \
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let size = i64::try_from(*size).unwrap_or(i64::MAX);
+                let (position, item, digest) = (run.position, run.item_number(), digest.as_bytes().as_slice());
+                self.execute(sql, params![lease.key, position, item, name, digest, size])?;
                 Ok(())
             }
         }
     }
 
+    fn plugin_state(
+        &self,
+        (workflow, plugin, key): (&str, &str, &str),
+        value: Option<&SealedJson>,
+    ) -> Result<(), StoreError> {
+        match value {
+            Some(value) => {
+                let sql = "INSERT INTO plugin_state (workflow, plugin, key, value) VALUES (?1, ?2, ?3, ?4) \
+                           ON CONFLICT DO UPDATE SET value = excluded.value";
+                self.execute(sql, params![workflow, plugin, key, value.stored().to_string()])?;
+            }
+            None => {
+                let sql = "DELETE FROM plugin_state WHERE workflow = ?1 AND plugin = ?2 AND key = ?3";
+                self.execute(sql, params![workflow, plugin, key])?;
+            }
+        }
+        Ok(())
+    }
+
     fn execution(
         &self,
-        id: ExecutionId,
+        lease: &Lease,
         transition: &Transition<ExecutionState>,
         at: Timestamp,
         message: Option<&Masked>,
         outputs: Option<&MaskedJson>,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT state, started_at FROM executions WHERE id = ?1";
-        let text = id.to_string();
-        let mut select = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(|source| self.sqlite(source))?;
-        let found: Option<(String, Option<i64>)> = select
-            .query_row([&text], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
-            .map_err(|source| self.sqlite(source))?;
+        let id = lease.execution;
+        let sql = "SELECT state, started_at FROM executions WHERE key = ?1";
+        let found: Option<(String, Option<i64>)> = self.row(sql, [lease.key], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (state, started_at) = found.ok_or_else(|| StoreError::Missing {
             what: format!("execution {id}"),
         })?;
@@ -179,13 +322,13 @@ impl Rows<'_> {
         let begins = (to == ExecutionState::Running && started_at.is_none()).then_some(at.as_millis());
         let ends = to.is_terminal().then_some(at.as_millis());
         let sql = "UPDATE executions SET state = ?2, reason = ?3, message = ?4, outputs = ?5, \
-                   started_at = COALESCE(started_at, ?6), ended_at = ?7 WHERE id = ?1";
+                   started_at = COALESCE(started_at, ?6), ended_at = ?7 WHERE key = ?1";
         let reason = transition.reason().map(ReasonCode::as_str);
         let outputs = outputs.map(|outputs| outputs.value().to_string());
         self.execute(
             sql,
             params![
-                text,
+                lease.key,
                 to.as_str(),
                 reason,
                 message.map(Masked::as_str),
@@ -203,73 +346,81 @@ impl Rows<'_> {
         }
     }
 
-    fn task(&self, change: &Change) -> Result<(), StoreError> {
+    fn task(&self, lease: &Lease, change: &Change) -> Result<(), StoreError> {
         let Change::Task {
-            execution,
-            task,
+            run,
             transition,
             at,
             message,
             inputs,
             output,
+            due,
         } = change
         else {
             return Ok(());
         };
-        let sql = "SELECT t.execution, t.position, t.state FROM task_runs t \
-                   JOIN executions e ON e.key = t.execution WHERE e.id = ?1 AND t.task = ?2";
-        let mut select = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(|source| self.sqlite(source))?;
-        let found: Option<(i64, i64, String)> = select
-            .query_row((execution.to_string(), task.as_str()), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()
-            .map_err(|source| self.sqlite(source))?;
-        let what = || format!("task `{task}` of {execution}");
-        let (key, position, state) = found.ok_or_else(|| StoreError::Missing { what: what() })?;
+        let (position, item) = (run.position, run.item_number());
+        let sql = "SELECT state FROM task_runs WHERE execution = ?1 AND position = ?2 AND item = ?3";
+        let found: Option<String> = self.row(sql, params![lease.key, position, item], |row| row.get(0))?;
         let (from, to) = (transition.from().as_str(), transition.to());
-        if !applies(&what(), &state, from, to.as_str())? {
-            return Ok(());
+        let what = || format!("task `{run}` of {}", lease.execution);
+        match found {
+            Some(state) => {
+                if !applies(&what(), &state, from, to.as_str())? {
+                    return Ok(());
+                }
+            }
+            // An element is made when it begins, so that a long list costs what has begun of it.
+            None if run.item.is_some() && transition.from() == TaskState::Pending => {
+                let sql = "INSERT INTO task_runs (execution, position, item, task, action, state, needs) \
+                           SELECT execution, position, ?3, task, action, ?4, '[]' FROM task_runs \
+                           WHERE execution = ?1 AND position = ?2 AND item = -1";
+                self.execute(sql, params![lease.key, position, item, from])?;
+            }
+            None => return Err(StoreError::Missing { what: what() }),
         }
         let begins = (to == TaskState::Running).then_some(at.as_millis());
         let ends = to.is_terminal().then_some(at.as_millis());
-        let sql = "UPDATE task_runs SET state = ?3, reason = ?4, message = ?5, inputs = COALESCE(?6, inputs), output = ?7, \
-                   started_at = COALESCE(started_at, ?8), ended_at = ?9 WHERE execution = ?1 AND position = ?2";
+        let sql = "UPDATE task_runs SET state = ?4, reason = ?5, message = ?6, inputs = COALESCE(?7, inputs), output = ?8, \
+                   due_at = ?9, started_at = COALESCE(started_at, ?10), ended_at = ?11 \
+                   WHERE execution = ?1 AND position = ?2 AND item = ?3";
         let reason = transition.reason().map(ReasonCode::as_str);
-        let json = |value: &Option<MaskedJson>| value.as_ref().map(|value| value.value().to_string());
         let message = message.as_ref().map(Masked::as_str);
         self.execute(
             sql,
             params![
-                key,
+                lease.key,
                 position,
+                item,
                 to.as_str(),
                 reason,
                 message,
-                json(inputs),
-                json(output),
+                inputs.as_ref().map(|inputs| inputs.value().to_string()),
+                output.as_ref().map(|output: &SealedJson| output.stored().to_string()),
+                due.map(Timestamp::as_millis),
                 begins,
                 ends
             ],
         )?;
-        let metadata = json!({ "taskId": task, "from": from, "to": to, "reason": reason });
-        self.audit(*execution, Some(task), *at, &Record::new("STATE_CHANGE", metadata))
+        let mut metadata = json!({ "taskId": run.task, "from": from, "to": to, "reason": reason });
+        if let Some(item) = run.item {
+            metadata["index"] = json!(item);
+        }
+        self.audit(lease.execution, Some(run), *at, &Record::new("STATE_CHANGE", metadata))
     }
 
     fn attempt_end(
         &self,
-        (execution, task, attempt): (ExecutionId, &TaskId, u32),
+        lease: &Lease,
+        (run, attempt): (&RunKey, u32),
         at: Timestamp,
         error: Option<&AttemptErrorRow>,
         usage: &Usage,
     ) -> Result<(), StoreError> {
-        let (key, position) = self.task_key(execution, task)?;
-        let sql = "UPDATE attempts SET ended_at = ?4, error_code = ?5, error_message = ?6, error_retryable = ?7, \
-                   error_details = ?8, fuel = ?9, peak_memory = ?10, cpu_ms = ?11, log_bytes = ?12, bytes_in = ?13, \
-                   bytes_out = ?14 WHERE execution = ?1 AND position = ?2 AND attempt = ?3 AND ended_at IS NULL";
+        let sql = "UPDATE attempts SET ended_at = ?5, error_code = ?6, error_message = ?7, error_retryable = ?8, \
+                   error_details = ?9, fuel = ?10, peak_memory = ?11, cpu_ms = ?12, log_bytes = ?13, bytes_in = ?14, \
+                   bytes_out = ?15 WHERE execution = ?1 AND position = ?2 AND item = ?3 AND attempt = ?4 \
+                   AND ended_at IS NULL";
         let details = error
             .and_then(|error| error.details.as_ref())
             .map(|details| details.value().to_string());
@@ -277,8 +428,9 @@ impl Rows<'_> {
         self.execute(
             sql,
             params![
-                key,
-                position,
+                lease.key,
+                run.position,
+                run.item_number(),
                 attempt,
                 at.as_millis(),
                 error.map(|error| error.code.as_str()),
@@ -307,7 +459,7 @@ impl Rows<'_> {
                 LogSource::Plugin { .. } => 3,
             };
             let execution = entry.execution.map(|id| id.to_string());
-            let task = entry.task.as_ref().map(TaskId::as_str);
+            let task = entry.task.as_ref().map(autokestra_model::TaskId::as_str);
             let metadata = entry.metadata.as_ref().map(|metadata| metadata.value().to_string());
             let (at, level) = (entry.at.as_millis(), entry.level.number());
             let message = entry.message.as_str();
@@ -317,24 +469,6 @@ impl Rows<'_> {
             )?;
         }
         Ok(())
-    }
-
-    fn task_key(&self, execution: ExecutionId, task: &TaskId) -> Result<(i64, i64), StoreError> {
-        let sql = "SELECT t.execution, t.position FROM task_runs t \
-                   JOIN executions e ON e.key = t.execution WHERE e.id = ?1 AND t.task = ?2";
-        let mut select = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(|source| self.sqlite(source))?;
-        let found = select
-            .query_row((execution.to_string(), task.as_str()), |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional();
-        let missing = || StoreError::Missing {
-            what: format!("task `{task}` of {execution}"),
-        };
-        found.map_err(|source| self.sqlite(source))?.ok_or_else(missing)
     }
 }
 

@@ -4,7 +4,9 @@ mod apply;
 mod audit;
 mod connection;
 mod decode;
+mod leases;
 mod migrations;
+mod owner;
 mod queries;
 mod writer;
 
@@ -12,18 +14,22 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use autokestra_model::{ExecutionId, PluginName, WorkflowId};
+use autokestra_model::{ExecutionId, PluginName, Timestamp, WorkflowId};
+use autokestra_secrets::{Masked, SealedJson};
 use futures::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 pub use connection::{SqliteOptions, Synchronous};
 
-use crate::change::{Change, NewExecution};
+use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::{FindError, StoreError};
 use crate::filter::{ExecutionFilter, ExecutionRef, LogFilter};
+use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
 use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage};
-use crate::sqlite::writer::{Work, Writer};
+use crate::sqlite::leases::Acquired;
+use crate::sqlite::owner::Owner;
+use crate::sqlite::writer::{Reply, Work, Writer};
 use crate::store::{LogReceiver, Store};
 
 /// Log rows that wait for whoever reads them.
@@ -36,6 +42,15 @@ const IDLE_READERS_MAX: usize = 4;
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
+    owner: Arc<Owner>,
+    watch: Arc<Mutex<Watch>>,
+}
+
+/// Sees whether anything was written since it last looked, without reading any of it.
+#[derive(Default)]
+struct Watch {
+    connection: Option<Connection>,
+    version: Option<i64>,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -54,9 +69,12 @@ impl SqliteStore {
     pub fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = connection::open_writer(options)?;
         migrations::migrate(&mut connection, &options.path)?;
-        let writer = Writer::start(connection, &options.path)?;
+        let owner = Arc::new(Owner::new(&options.path));
+        let writer = Writer::start(connection, &options.path, Arc::clone(&owner))?;
         Ok(Self {
             writer,
+            owner,
+            watch: Arc::default(),
             readers: Arc::new(Readers {
                 path: options.path.clone(),
                 idle: Mutex::default(),
@@ -100,12 +118,109 @@ impl Readers {
 }
 
 impl Store for SqliteStore {
-    fn create_execution(&self, new: NewExecution) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.submit(Work::Create(Box::new(new))))
+    fn create_execution(&self, new: NewExecution, until: Timestamp) -> BoxFuture<'_, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            match self.writer.submit(Work::Create(Box::new(new), until)).await? {
+                Reply::Lease(lease) => Ok(lease),
+                _ => Err(StoreError::Closed),
+            }
+        })
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.submit(Work::Changes(changes)))
+    fn acquire(&self, id: ExecutionId, now: Timestamp, until: Timestamp) -> BoxFuture<'_, Result<Lease, AcquireError>> {
+        Box::pin(async move {
+            match self.writer.submit(Work::Acquire(id, now, until)).await? {
+                Reply::Acquired(Acquired::Yes(lease)) => Ok(lease),
+                Reply::Acquired(Acquired::NotFound) => Err(AcquireError::NotFound { id }),
+                Reply::Acquired(Acquired::Ended(state)) => Err(AcquireError::Ended { id, state }),
+                Reply::Acquired(Acquired::Owned(owner)) => Err(AcquireError::Owned { id, owner }),
+                _ => Err(StoreError::Closed.into()),
+            }
+        })
+    }
+
+    fn renew(&self, until: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.writer.submit(Work::Renew(until)).await.map(drop) })
+    }
+
+    fn commit(&self, lease: &Lease, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+        let work = Work::Changes(lease.clone(), changes);
+        Box::pin(async move { self.writer.submit(work).await.map(drop) })
+    }
+
+    fn admit(
+        &self,
+        lease: &Lease,
+        max: u32,
+        now: Timestamp,
+        changes: Vec<Change>,
+    ) -> BoxFuture<'_, Result<Admission, StoreError>> {
+        let work = Work::Admit(lease.clone(), max, now, changes);
+        Box::pin(async move {
+            match self.writer.submit(work).await? {
+                Reply::Admission(admission) => Ok(admission),
+                _ => Err(StoreError::Closed),
+            }
+        })
+    }
+
+    fn request_cancel(
+        &self,
+        id: ExecutionId,
+        actor: Masked,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<CancelAnswer, FindError>> {
+        Box::pin(async move {
+            match self.writer.submit(Work::Cancel(id, actor, at)).await {
+                Ok(Reply::Cancelled(Some(state))) => Ok(CancelAnswer::Ended(state)),
+                Ok(_) => Ok(CancelAnswer::Asked),
+                Err(StoreError::Missing { .. }) => Err(FindError::NotFound {
+                    reference: id.to_string(),
+                }),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
+    fn cancel_requests(&self) -> BoxFuture<'_, Result<Vec<(ExecutionId, Masked)>, StoreError>> {
+        let (watch, path, owner) = (
+            Arc::clone(&self.watch),
+            self.readers.path.clone(),
+            self.owner.id.clone(),
+        );
+        Box::pin(async move {
+            let asking = tokio::task::spawn_blocking(move || {
+                let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+                let connection = match watch.connection.take() {
+                    Some(connection) => connection,
+                    None => connection::open_reader(&path)?,
+                };
+                let version: i64 = connection
+                    .query_row("PRAGMA data_version", [], |row| row.get(0))
+                    .map_err(|source| connection::sqlite_error(&path, source))?;
+                let found = if watch.version.replace(version) == Some(version) {
+                    Vec::new()
+                } else {
+                    leases::cancel_requests(&connection, &path, &owner)?
+                };
+                if !found.is_empty() {
+                    // Until it is heeded, it is found again.
+                    watch.version = None;
+                }
+                watch.connection = Some(connection);
+                Ok(found)
+            });
+            asking.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    fn append_logs(&self, entries: Vec<LogEntry>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.writer.submit(Work::Logs(entries)).await.map(drop) })
+    }
+
+    fn orphans(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<ExecutionId>, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| leases::orphans(connection, &path, now))
     }
 
     fn find_execution(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>> {
@@ -147,13 +262,17 @@ impl Store for SqliteStore {
         workflow: &'a WorkflowId,
         plugin: &'a PluginName,
         key: &'a str,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<SealedJson>, StoreError>> {
         let path = self.readers.path.clone();
         let (workflow, plugin, key) = (workflow.clone(), plugin.clone(), key.to_owned());
         self.read(move |connection| queries::state_value(connection, &path, (&workflow, &plugin, &key)))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.close())
+        Box::pin(async move {
+            self.writer.close().await?;
+            self.owner.release();
+            Ok(())
+        })
     }
 }

@@ -1,8 +1,10 @@
 //! What is asked of a database that others may be writing.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use autokestra_model::{ExecutionId, PluginName, WorkflowId};
+use autokestra_secrets::SealedJson;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use tokio::sync::mpsc;
@@ -136,40 +138,68 @@ pub(super) fn detail(
     let sql = concat!(
         "SELECT ",
         execution_columns!(),
-        ", inputs, outputs, key FROM executions WHERE id = ?1"
+        ", inputs, outputs, key, source_name, (SELECT text FROM workflow_sources s WHERE s.key = executions.source), base, \
+         owner, cancel_by, parent, parent_position, parent_item, parent_task, retry_of FROM executions WHERE id = ?1"
     );
     let found = snapshot.query_row(sql, [id.to_string()], |row| {
         Ok((
-            decode::execution(row)?,
-            decode::inputs_and_outputs(row)?,
+            decode::detail(row)?,
             row.get::<_, i64>(11)?,
+            row.get::<_, Option<String>>(15)?,
         ))
     });
-    let Some((row, (inputs, outputs), key)) = found.optional().map_err(sqlite)? else {
+    let Some((mut detail, key, owner)) = found.optional().map_err(sqlite)? else {
         return Ok(None);
     };
-    let sql = "SELECT task, position, action, state, reason, message, needs, inputs, output, started_at, ended_at \
-               FROM task_runs WHERE execution = ?1 ORDER BY position";
-    let mut statement = snapshot.prepare(sql).map_err(sqlite)?;
-    let rows = statement.query_map([key], decode::task_run).map_err(sqlite)?;
-    let mut tasks = rows.collect::<Result<Vec<_>, _>>().map_err(sqlite)?;
+    if let Some(owner) = owner
+        && !detail.row.state.is_terminal()
+    {
+        let sql = "SELECT host, process, expires_at FROM owners WHERE id = ?1";
+        let owner = snapshot.query_row(sql, [owner], decode::owner).optional();
+        detail.owner = owner.map_err(sqlite)?;
+    }
+    let sql = "SELECT id, parent_position, parent_item, state FROM executions WHERE parent = ?1 ORDER BY id";
+    detail.children = all(&snapshot, path, sql, [id.to_string()], decode::child)?;
+    let sql = "SELECT id FROM executions WHERE retry_of = ?1 ORDER BY id";
+    detail.retried_by = all(&snapshot, path, sql, [id.to_string()], decode::id)?;
+    let sql = "SELECT task, position, action, state, reason, message, needs, inputs, output, started_at, ended_at, item, due_at \
+               FROM task_runs WHERE execution = ?1 ORDER BY position, item";
+    detail.tasks = all(&snapshot, path, sql, [key], decode::task_run)?;
+    let places: HashMap<(u64, Option<u32>), usize> = detail
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(index, task)| ((task.position, task.item), index))
+        .collect();
     let sql = "SELECT position, attempt, started_at, ended_at, digest, error_code, error_message, error_retryable, \
-               error_details, fuel, peak_memory, cpu_ms, log_bytes, bytes_in, bytes_out \
-               FROM attempts WHERE execution = ?1 ORDER BY position, attempt";
-    let mut statement = snapshot.prepare(sql).map_err(sqlite)?;
-    for attempt in statement.query_map([key], decode::attempt).map_err(sqlite)? {
-        let (position, attempt) = attempt.map_err(sqlite)?;
-        let index = usize::try_from(position).unwrap_or(usize::MAX);
-        if let Some(task) = tasks.get_mut(index) {
+               error_details, fuel, peak_memory, cpu_ms, log_bytes, bytes_in, bytes_out, item \
+               FROM attempts WHERE execution = ?1 ORDER BY position, item, attempt";
+    for (place, attempt) in all(&snapshot, path, sql, [key], decode::attempt)? {
+        if let Some(task) = places.get(&place).and_then(|index| detail.tasks.get_mut(*index)) {
             task.attempts.push(attempt);
         }
     }
-    Ok(Some(ExecutionDetail {
-        row,
-        inputs,
-        outputs,
-        tasks,
-    }))
+    let sql = "SELECT position, item, name, digest, size FROM files WHERE execution = ?1 ORDER BY position, item, name";
+    for (place, file) in all(&snapshot, path, sql, [key], decode::file)? {
+        if let Some(task) = places.get(&place).and_then(|index| detail.tasks.get_mut(*index)) {
+            task.files.push(file);
+        }
+    }
+    Ok(Some(detail))
+}
+
+/// All rows of a query.
+fn all<T>(
+    connection: &Connection,
+    path: &Path,
+    sql: &str,
+    params: impl rusqlite::Params,
+    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let rows = statement.query_map(params, read).map_err(sqlite)?;
+    rows.collect::<Result<_, _>>().map_err(sqlite)
 }
 
 /// Sends log rows, oldest first, until there are no more or nobody takes them.
@@ -282,12 +312,12 @@ pub(super) fn state_value(
     connection: &Connection,
     path: &Path,
     (workflow, plugin, key): (&WorkflowId, &PluginName, &str),
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<SealedJson>, StoreError> {
     let sqlite = |source| sqlite_error(path, source);
     let sql = "SELECT value FROM plugin_state WHERE workflow = ?1 AND plugin = ?2 AND key = ?3";
     let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
     statement
-        .query_row((workflow.as_str(), plugin.as_str(), key), |row| row.get(0))
+        .query_row((workflow.as_str(), plugin.as_str(), key), decode::only_sealed)
         .optional()
         .map_err(sqlite)
 }

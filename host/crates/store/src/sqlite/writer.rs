@@ -1,16 +1,21 @@
 //! The one thread that writes. It takes all that is queued into one transaction, so a commit's cost is shared.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use autokestra_model::{ExecutionId, ExecutionState, Timestamp};
+use autokestra_secrets::Masked;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::change::{Change, NewExecution};
+use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::StoreError;
+use crate::lease::{Admission, Lease};
 use crate::sqlite::apply;
 use crate::sqlite::connection::sqlite_error;
+use crate::sqlite::leases::Acquired;
+use crate::sqlite::owner::Owner;
 
 /// Pieces of work that wait for the writer; past it callers wait.
 const WORK_QUEUED_MAX: usize = 1024;
@@ -20,13 +25,27 @@ const GROUP_MAX: usize = 256;
 
 /// One caller's work: all of it or nothing.
 pub(super) enum Work {
-    Create(Box<NewExecution>),
-    Changes(Vec<Change>),
+    Create(Box<NewExecution>, Timestamp),
+    Changes(Lease, Vec<Change>),
+    Admit(Lease, u32, Timestamp, Vec<Change>),
+    Acquire(ExecutionId, Timestamp, Timestamp),
+    Renew(Timestamp),
+    Cancel(ExecutionId, Masked, Timestamp),
+    Logs(Vec<LogEntry>),
+}
+
+/// What is said to the caller of a piece of work.
+pub(super) enum Reply {
+    Done,
+    Lease(Lease),
+    Acquired(Acquired),
+    Admission(Admission),
+    Cancelled(Option<ExecutionState>),
 }
 
 struct Job {
     work: Work,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: oneshot::Sender<Result<Reply, StoreError>>,
 }
 
 /// The face of the thread.
@@ -36,7 +55,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, path: &Path, owner: Arc<Owner>) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(WORK_QUEUED_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let open = |source: std::io::Error| StoreError::Open {
@@ -44,7 +63,9 @@ impl Writer {
             source: Box::new(source),
         };
         let at = path.to_path_buf();
-        let thread = thread.spawn(move || write_all(connection, &at, jobs)).map_err(open)?;
+        let thread = thread
+            .spawn(move || write_all(connection, &at, &owner, jobs))
+            .map_err(open)?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
@@ -52,7 +73,7 @@ impl Writer {
     }
 
     /// Hands work over and waits until it is durable, or refused.
-    pub(super) async fn submit(&self, work: Work) -> Result<(), StoreError> {
+    pub(super) async fn submit(&self, work: Work) -> Result<Reply, StoreError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (done, result) = oneshot::channel();
         let queue = queue.ok_or(StoreError::Closed)?;
@@ -74,17 +95,17 @@ impl Writer {
     }
 }
 
-fn write_all(mut connection: Connection, path: &Path, mut jobs: mpsc::Receiver<Job>) {
+fn write_all(mut connection: Connection, path: &Path, owner: &Owner, mut jobs: mpsc::Receiver<Job>) {
     let mut group: Vec<Job> = Vec::with_capacity(GROUP_MAX);
     while jobs.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         if let [_] = group.as_slice() {
             if let Some(job) = group.pop() {
                 // Whoever asked may be gone; the work stands all the same.
-                drop(job.done.send(write_one(&mut connection, path, &job.work)));
+                drop(job.done.send(write_one(&mut connection, path, owner, &job.work)));
             }
             continue;
         }
-        match write_group(&mut connection, path, &group) {
+        match write_group(&mut connection, path, owner, &group) {
             Ok(results) => {
                 for (job, result) in group.drain(..).zip(results) {
                     drop(job.done.send(result));
@@ -93,28 +114,30 @@ fn write_all(mut connection: Connection, path: &Path, mut jobs: mpsc::Receiver<J
             // The transaction as a whole failed: each is told by itself, as if it had come alone.
             Err(_) => {
                 for job in group.drain(..) {
-                    drop(job.done.send(write_one(&mut connection, path, &job.work)));
+                    drop(job.done.send(write_one(&mut connection, path, owner, &job.work)));
                 }
             }
         }
     }
 }
 
-fn write_one(connection: &mut Connection, path: &Path, work: &Work) -> Result<(), StoreError> {
+fn write_one(connection: &mut Connection, path: &Path, owner: &Owner, work: &Work) -> Result<Reply, StoreError> {
     let sqlite = |source| sqlite_error(path, source);
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite)?;
-    apply::apply(&transaction, path, work)?;
-    transaction.commit().map_err(sqlite)
+    let reply = apply::apply(&transaction, path, owner, work)?;
+    transaction.commit().map_err(sqlite)?;
+    Ok(reply)
 }
 
 /// Does each job under a savepoint of its own: one that is refused takes no other with it.
 fn write_group(
     connection: &mut Connection,
     path: &Path,
+    owner: &Owner,
     group: &[Job],
-) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+) -> Result<Vec<Result<Reply, StoreError>>, StoreError> {
     let sqlite = |source| sqlite_error(path, source);
     let mut transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -122,7 +145,7 @@ fn write_group(
     let mut results = Vec::with_capacity(group.len());
     for job in group {
         let savepoint = transaction.savepoint().map_err(sqlite)?;
-        let result = apply::apply(&savepoint, path, &job.work);
+        let result = apply::apply(&savepoint, path, owner, &job.work);
         if result.is_ok() {
             savepoint.commit().map_err(sqlite)?;
         } else {

@@ -1,12 +1,16 @@
 //! What every store must do, written against the trait. PostgreSQL will run the same.
 
+mod leases;
+mod opening;
+
 use std::sync::Arc;
 
 use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
-use autokestra_secrets::{Masked, MaskedJson, Masker};
+use autokestra_secrets::{Masked, MaskedJson, Masker, SealedJson};
 use autokestra_store::{
-    AuditEvent, Change, ExecutionFilter, ExecutionRef, FindError, LogEntry, LogFilter, LogLevel, LogSource,
-    NewExecution, NewTaskRun, SourceFilter, SqliteOptions, SqliteStore, Store, StoreError, Synchronous, Usage,
+    AuditEvent, Change, ExecutionFilter, ExecutionRef, FindError, Lease, LogEntry, LogFilter, LogLevel, LogSource,
+    NewExecution, NewTaskRun, RunKey, SourceFilter, SqliteOptions, SqliteStore, Store, StoreError, Synchronous, Usage,
+    WorkflowSource,
 };
 use serde_json::json;
 
@@ -43,11 +47,23 @@ fn task() -> TaskId {
     "first".parse().expect("a good id")
 }
 
+fn run() -> RunKey {
+    RunKey {
+        position: 0,
+        item: None,
+        task: task(),
+    }
+}
+
+fn sealed(value: &serde_json::Value) -> SealedJson {
+    Masker::none().seal(value)
+}
+
 fn json_of(value: &serde_json::Value) -> MaskedJson {
     Masker::none().mask_json(value)
 }
 
-async fn create(store: &dyn Store, number: i64) -> ExecutionId {
+async fn create(store: &dyn Store, number: i64) -> Lease {
     let run = |name: &str, needs: Vec<TaskId>| NewTaskRun {
         task: name.parse().expect("a good id"),
         action: "core/console.log".parse().expect("a good name"),
@@ -57,19 +73,24 @@ async fn create(store: &dyn Store, number: i64) -> ExecutionId {
         id: id(number),
         workflow: "flow".parse().expect("a good id"),
         trigger: "manual".to_owned(),
-        inputs: json_of(&json!({ "a": 1 })),
+        inputs: sealed(&json!({ "a": 1 })),
+        source: WorkflowSource {
+            name: "flow.yaml".to_owned(),
+            text: sealed(&json!("id: flow")),
+            base: "/work".to_owned(),
+        },
+        parent: None,
+        retry_of: None,
         tasks: vec![run("first", Vec::new()), run("second", vec![task()])],
         at: at(number),
     };
-    store.create_execution(new).await.expect("it is created");
-    id(number)
+    store.create_execution(new, at(100_000)).await.expect("it is created")
 }
 
-fn execution_change(id: ExecutionId, from: ExecutionState, to: ExecutionState, when: i64) -> Change {
+fn execution_change(from: ExecutionState, to: ExecutionState, when: i64) -> Change {
     let reason = (to == ExecutionState::Failed).then_some(ReasonCode::TaskFailed);
     let transition = from.to(to, reason).expect("a legal transition");
     Change::Execution {
-        id,
         transition,
         at: at(when),
         message: None,
@@ -77,17 +98,17 @@ fn execution_change(id: ExecutionId, from: ExecutionState, to: ExecutionState, w
     }
 }
 
-fn task_change(execution: ExecutionId, from: TaskState, to: TaskState, when: i64) -> Change {
+fn task_change(from: TaskState, to: TaskState, when: i64) -> Change {
     let transition = from.to(to, None).expect("a legal transition");
-    let output = (to == TaskState::Success).then(|| json_of(&json!({ "out": [1, 2] })));
+    let output = (to == TaskState::Success).then(|| sealed(&json!({ "out": [1, 2] })));
     Change::Task {
-        execution,
-        task: task(),
+        run: run(),
         transition,
         at: at(when),
         message: None,
         inputs: None,
         output,
+        due: None,
     }
 }
 
@@ -117,34 +138,36 @@ async fn read(store: &dyn Store, filter: LogFilter) -> Vec<String> {
 async fn an_execution_is_kept_from_its_creation_to_its_end() {
     let fixture = fixture();
     let store = &*fixture.store;
-    let id = create(store, 1).await;
+    let lease = create(store, 1).await;
+    let id = lease.execution();
     let usage = Usage {
         peak_memory: 5,
         cpu_ms: 1.5,
         ..Usage::default()
     };
     store
-        .commit(vec![
-            execution_change(id, ExecutionState::Pending, ExecutionState::Running, 2),
-            task_change(id, TaskState::Pending, TaskState::Running, 3),
-            Change::AttemptStarted {
-                execution: id,
-                task: task(),
-                attempt: 1,
-                at: at(3),
-                digest: None,
-            },
-            Change::AttemptEnded {
-                execution: id,
-                task: task(),
-                attempt: 1,
-                at: at(9),
-                error: None,
-                usage: usage.clone(),
-            },
-            task_change(id, TaskState::Running, TaskState::Success, 9),
-            execution_change(id, ExecutionState::Running, ExecutionState::Success, 12),
-        ])
+        .commit(
+            &lease,
+            vec![
+                execution_change(ExecutionState::Pending, ExecutionState::Running, 2),
+                task_change(TaskState::Pending, TaskState::Running, 3),
+                Change::AttemptStarted {
+                    run: run(),
+                    attempt: 1,
+                    at: at(3),
+                    digest: None,
+                },
+                Change::AttemptEnded {
+                    run: run(),
+                    attempt: 1,
+                    at: at(9),
+                    error: None,
+                    usage: usage.clone(),
+                },
+                task_change(TaskState::Running, TaskState::Success, 9),
+                execution_change(ExecutionState::Running, ExecutionState::Success, 12),
+            ],
+        )
         .await
         .expect("it is stored");
     let detail = store.execution(id).await.expect("it is read").expect("it is there");
@@ -184,25 +207,22 @@ async fn an_execution_is_kept_from_its_creation_to_its_end() {
 async fn the_same_change_twice_changes_nothing_and_another_end_is_refused() {
     let fixture = fixture();
     let store = &*fixture.store;
-    let id = create(store, 1).await;
-    let start = || {
-        vec![execution_change(
-            id,
-            ExecutionState::Pending,
-            ExecutionState::Running,
-            2,
-        )]
-    };
-    let end = |to| vec![execution_change(id, ExecutionState::Running, to, 3)];
-    store.commit(start()).await.expect("it starts");
-    store.commit(start()).await.expect("once more is nothing");
-    store.commit(end(ExecutionState::Cancelled)).await.expect("it ends");
+    let lease = create(store, 1).await;
+    let id = lease.execution();
+    let start = || vec![execution_change(ExecutionState::Pending, ExecutionState::Running, 2)];
+    let end = |to| vec![execution_change(ExecutionState::Running, to, 3)];
+    store.commit(&lease, start()).await.expect("it starts");
+    store.commit(&lease, start()).await.expect("once more is nothing");
+    store
+        .commit(&lease, end(ExecutionState::Cancelled))
+        .await
+        .expect("it ends");
     let events = store.audit_events(id).await.expect("they are read").len();
     store
-        .commit(end(ExecutionState::Cancelled))
+        .commit(&lease, end(ExecutionState::Cancelled))
         .await
         .expect("once more is nothing");
-    let refused = store.commit(end(ExecutionState::Success)).await;
+    let refused = store.commit(&lease, end(ExecutionState::Success)).await;
     assert!(matches!(refused, Err(StoreError::StaleState { .. })), "{refused:?}");
     assert_eq!(store.audit_events(id).await.expect("they are read").len(), events);
     let detail = store.execution(id).await.expect("it is read").expect("it is there");
@@ -213,12 +233,16 @@ async fn the_same_change_twice_changes_nothing_and_another_end_is_refused() {
 async fn changes_are_all_made_or_none() {
     let fixture = fixture();
     let store = &*fixture.store;
-    let id = create(store, 1).await;
+    let lease = create(store, 1).await;
+    let id = lease.execution();
     let refused = store
-        .commit(vec![
-            task_change(id, TaskState::Pending, TaskState::Running, 2),
-            execution_change(id, ExecutionState::Running, ExecutionState::Success, 3),
-        ])
+        .commit(
+            &lease,
+            vec![
+                task_change(TaskState::Pending, TaskState::Running, 2),
+                execution_change(ExecutionState::Running, ExecutionState::Success, 3),
+            ],
+        )
         .await;
     assert!(matches!(refused, Err(StoreError::StaleState { .. })), "{refused:?}");
     let detail = store.execution(id).await.expect("it is read").expect("it is there");
@@ -233,19 +257,19 @@ async fn many_callers_at_once_are_each_told_of_their_own() {
     for number in 0..200 {
         let store = Arc::clone(store);
         callers.spawn(async move {
-            let id = create(&*store, number).await;
+            let lease = create(&*store, number).await;
             let to = if number % 2 == 0 {
                 ExecutionState::Running
             } else {
                 ExecutionState::Cancelled
             };
             store
-                .commit(vec![execution_change(id, ExecutionState::Pending, to, 5)])
+                .commit(&lease, vec![execution_change(ExecutionState::Pending, to, 5)])
                 .await
                 .expect("it is stored");
             // Every caller's second change is refused, and harms nobody else's.
-            let stale = execution_change(id, ExecutionState::Waiting, ExecutionState::Failed, 6);
-            assert!(store.commit(vec![stale]).await.is_err());
+            let stale = execution_change(ExecutionState::Waiting, ExecutionState::Failed, 6);
+            assert!(store.commit(&lease, vec![stale]).await.is_err());
         });
     }
     while let Some(caller) = callers.join_next().await {
@@ -270,7 +294,7 @@ async fn executions_are_found_by_id_beginning_and_last() {
     let store = &*fixture.store;
     let find = |text: &str| store.find_execution(text.parse::<ExecutionRef>().expect("a reference"));
     assert!(matches!(find("last").await, Err(FindError::Empty)));
-    let (first, second) = (create(store, 1).await, create(store, 2).await);
+    let (first, second) = (create(store, 1).await.execution(), create(store, 2).await.execution());
     assert_eq!(find("last").await.expect("it is there"), second);
     assert_eq!(find(&first.to_string()).await.expect("it is there"), first);
     assert_eq!(
@@ -286,7 +310,7 @@ async fn executions_are_found_by_id_beginning_and_last() {
 
 /// Four entries of two executions.
 async fn with_logs(store: &dyn Store) -> (ExecutionId, ExecutionId) {
-    let (one, two) = (create(store, 1).await, create(store, 2).await);
+    let (one, two) = (create(store, 1).await.execution(), create(store, 2).await.execution());
     let entries = vec![
         log(one, LogLevel::Info, plugin(one), "a first", 10),
         log(one, LogLevel::Error, LogSource::Worker, "a second", 20),
@@ -386,17 +410,16 @@ async fn all_log_filters_hold_at_once() {
 #[tokio::test]
 async fn the_database_itself_refuses_to_change_the_audit_trail() {
     let fixture = fixture();
-    let id = create(&*fixture.store, 1).await;
+    let lease = create(&*fixture.store, 1).await;
     let event = AuditEvent::TriggeredBy {
         actor: Masked::literal("someone"),
     };
     let audit = Change::Audit {
-        execution: id,
         task: None,
         at: at(2),
         event,
     };
-    fixture.store.commit(vec![audit]).await.expect("it is stored");
+    fixture.store.commit(&lease, vec![audit]).await.expect("it is stored");
     let connection = rusqlite::Connection::open(options(&fixture.folder).path).expect("a second connection");
     for sql in ["UPDATE audit_events SET type = 'X'", "DELETE FROM audit_events"] {
         let refused = connection.execute(sql, []).expect_err("a trigger refuses");
@@ -408,7 +431,8 @@ async fn the_database_itself_refuses_to_change_the_audit_trail() {
 async fn a_task_without_output_costs_at_most_eight_rows() {
     let fixture = fixture();
     let store = &*fixture.store;
-    let id = create(store, 1).await;
+    let lease = create(store, 1).await;
+    let id = lease.execution();
     let path = options(&fixture.folder).path;
     let changed = || {
         let connection = rusqlite::Connection::open(&path).expect("a second connection");
@@ -432,10 +456,9 @@ async fn a_task_without_output_costs_at_most_eight_rows() {
         ),
     ];
     let start = vec![
-        task_change(id, TaskState::Pending, TaskState::Running, 2),
+        task_change(TaskState::Pending, TaskState::Running, 2),
         Change::AttemptStarted {
-            execution: id,
-            task: task(),
+            run: run(),
             attempt: 1,
             at: at(2),
             digest: None,
@@ -444,17 +467,16 @@ async fn a_task_without_output_costs_at_most_eight_rows() {
     let end = vec![
         Change::Logs(closing),
         Change::AttemptEnded {
-            execution: id,
-            task: task(),
+            run: run(),
             attempt: 1,
             at: at(4),
             error: None,
             usage: Usage::default(),
         },
-        task_change(id, TaskState::Running, TaskState::Success, 4),
+        task_change(TaskState::Running, TaskState::Success, 4),
     ];
-    store.commit(start).await.expect("it starts");
-    store.commit(end).await.expect("it ends");
+    store.commit(&lease, start).await.expect("it starts");
+    store.commit(&lease, end).await.expect("it ends");
     // Three rows besides are changed in place: the task's twice, the attempt's once.
     assert!(changed() - before + 3 <= 8, "{} rows", changed() - before + 3);
 }
@@ -463,23 +485,24 @@ async fn a_task_without_output_costs_at_most_eight_rows() {
 async fn a_plugins_values_are_kept_and_removed() {
     let fixture = fixture();
     let store = &*fixture.store;
+    let lease = create(store, 1).await;
     let (workflow, plugin) = ("flow".parse().expect("an id"), "core/http".parse().expect("a name"));
-    let set = |value: Option<MaskedJson>| Change::PluginState {
+    let set = |value: Option<SealedJson>| Change::PluginState {
         workflow: "flow".parse().expect("an id"),
         plugin: "core/http".parse().expect("a name"),
         key: "mark".to_owned(),
         value,
     };
     store
-        .commit(vec![
-            set(Some(json_of(&json!(1)))),
-            set(Some(json_of(&json!({ "a": 2 })))),
-        ])
+        .commit(
+            &lease,
+            vec![set(Some(sealed(&json!(1)))), set(Some(sealed(&json!({ "a": 2 }))))],
+        )
         .await
         .expect("it is kept");
     let found = store.state_value(&workflow, &plugin, "mark").await.expect("it is read");
-    assert_eq!(found.as_deref(), Some("{\"a\":2}"));
-    store.commit(vec![set(None)]).await.expect("it is removed");
+    assert_eq!(found, Some(sealed(&json!({ "a": 2 }))));
+    store.commit(&lease, vec![set(None)]).await.expect("it is removed");
     assert_eq!(
         store.state_value(&workflow, &plugin, "mark").await.expect("it is read"),
         None
@@ -487,49 +510,40 @@ async fn a_plugins_values_are_kept_and_removed() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_is_left_as_it_was() {
+async fn an_element_is_made_by_its_first_change() {
     let fixture = fixture();
-    create(&*fixture.store, 1).await;
-    fixture.store.close().await.expect("it closes");
-    let path = options(&fixture.folder).path;
-    let connection = rusqlite::Connection::open(&path).expect("a connection");
-    connection.pragma_update(None, "user_version", 99).expect("it is set");
-    connection.close().expect("it closes");
-    let before = std::fs::read(&path).expect("the file");
-    let refused = SqliteStore::open(&options(&fixture.folder));
-    assert!(
-        matches!(refused, Err(StoreError::NewerVersion { found: 99, .. })),
-        "{refused:?}"
-    );
-    assert_eq!(std::fs::read(&path).expect("the file"), before);
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_database_is_told_and_left() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let options = SqliteOptions {
-        path: folder.path().join("notes.txt"),
-        synchronous: Synchronous::Full,
+    let store = &*fixture.store;
+    let lease = create(store, 1).await;
+    let element = |from: TaskState, to: TaskState, when| Change::Task {
+        run: RunKey { item: Some(7), ..run() },
+        transition: from.to(to, None).expect("a legal transition"),
+        at: at(when),
+        message: None,
+        inputs: None,
+        output: None,
+        due: (to == TaskState::Waiting).then(|| at(50)),
     };
-    let text = "these are notes, and by no means a database".repeat(50);
-    std::fs::write(&options.path, &text).expect("written");
-    let refused = SqliteStore::open(&options);
-    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
-    assert_eq!(std::fs::read_to_string(&options.path).expect("the file"), text);
-}
-
-#[tokio::test]
-async fn a_closed_store_says_so_and_its_file_is_its_owners_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let fixture = fixture();
-    create(&*fixture.store, 1).await;
-    fixture.store.close().await.expect("it closes");
-    assert!(matches!(
-        fixture.store.commit(Vec::new()).await,
-        Err(StoreError::Closed)
-    ));
-    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-    let path = options(&fixture.folder).path;
-    assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
+    let skips = element(TaskState::Running, TaskState::Success, 3);
+    assert!(store.commit(&lease, vec![skips]).await.is_err(), "it has not begun");
+    let changes = vec![
+        element(TaskState::Pending, TaskState::Running, 2),
+        element(TaskState::Running, TaskState::Waiting, 3),
+    ];
+    store.commit(&lease, changes).await.expect("it is stored");
+    let detail = store
+        .execution(lease.execution())
+        .await
+        .expect("it is read")
+        .expect("it is there");
+    let rows: Vec<_> = detail
+        .tasks
+        .iter()
+        .map(|row| (row.task.as_str(), row.item, row.state, row.due_at))
+        .collect();
+    let expected = [
+        ("first", None, TaskState::Pending, None),
+        ("first", Some(7), TaskState::Waiting, Some(at(50))),
+        ("second", None, TaskState::Pending, None),
+    ];
+    assert_eq!(rows, expected);
 }

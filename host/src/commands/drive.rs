@@ -1,0 +1,258 @@
+//! What `run`, `resume`, `retry` and `cancel` share: an execution that this process drives, told about until its end.
+
+use std::sync::Arc;
+
+use autokestra_engine::{Canceller, Outcome, RunEvent, RunHandle, Runner, StopReason, SystemClock};
+use autokestra_model::{Clock as _, ExecutionState, ReasonCode, TaskState, Workflow};
+use autokestra_sandbox::Sandbox;
+use autokestra_secrets::{Masked, Masker, Secrets};
+use autokestra_store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::error::{CliError, Exit};
+use crate::place::Place;
+use crate::render::view::DetailView;
+use crate::render::{Tint, Ui, human, log_line, outcome, safe};
+
+/// Events that wait for the screen; a full channel makes the execution wait for it.
+pub(super) const EVENTS_QUEUED_MAX: usize = 1024;
+
+/// How an execution is told about.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Telling {
+    /// Show log entries as they come, on stderr
+    #[arg(long)]
+    logs: bool,
+    /// Print the execution as JSON, as `execution inspect` does
+    #[arg(long)]
+    json: bool,
+    /// Indent the JSON
+    #[arg(long, requires = "json")]
+    pretty: bool,
+    /// Do not tell how it goes
+    #[arg(long)]
+    no_progress: bool,
+}
+
+/// A runner on a store and a sandbox.
+pub(super) fn runner(place: &Place, store: &Arc<dyn Store>, sandbox: Sandbox) -> Runner {
+    let seed = SystemClock.now().as_millis().cast_unsigned() ^ u64::from(std::process::id()).rotate_left(32);
+    Runner::new(
+        place.settings.runner_options(),
+        Arc::clone(store),
+        sandbox,
+        Arc::new(SystemClock),
+        seed,
+    )
+}
+
+/// The values of a workflow's secrets.
+pub(super) fn secrets(workflow: &Workflow, place: &Place) -> Result<Secrets, CliError> {
+    let read = |name: &str| std::env::var(name).ok();
+    Ok(autokestra_secrets::source::load(
+        &workflow.secrets,
+        &read,
+        place.settings.secrets_file(),
+    )?)
+}
+
+/// Who asks for it, for the audit trail: the name that the environment gives, and the user that the system knows.
+pub(super) fn actor(masker: &Masker) -> Masked {
+    let uid = rustix::process::getuid().as_raw();
+    let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    masker.mask(&match name {
+        Ok(name) if !name.is_empty() => format!("user:{name} (uid {uid})"),
+        _ => format!("user:uid {uid}"),
+    })
+}
+
+/// Tells about an execution until its end, ends it where a signal says so, and prints what came of it.
+pub(super) async fn to_the_end(
+    handle: RunHandle,
+    signals: Signals,
+    events: mpsc::Receiver<RunEvent>,
+    telling: &Telling,
+    (store, ui): (&Arc<dyn Store>, &Ui),
+) -> Result<Exit, CliError> {
+    let watcher = tokio::spawn(signals.watch(handle.canceller()));
+    let told = tell(events, *ui, telling.logs, !telling.no_progress).await;
+    let ended = handle.wait().await;
+    let signal = if watcher.is_finished() {
+        watcher.await.ok()
+    } else {
+        None
+    };
+    let ended = ended?;
+    let shown = match told {
+        Ok(()) => show(&ended, telling, store, ui).await,
+        Err(error) => Err(error),
+    };
+    store.close().await?;
+    shown?;
+    Ok(exit(&ended, signal))
+}
+
+/// The signals that end a run.
+pub(super) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> Result<Self, CliError> {
+        let listen =
+            |kind| signal(kind).map_err(|error| CliError::new(Exit::Machine, format!("listen to signals: {error}")));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Cancels at the first signal; a second Ctrl-C ends the process at once, and the store keeps what was committed.
+    async fn watch(mut self, canceller: Canceller) -> StopReason {
+        let reason = tokio::select! {
+            _ = self.interrupt.recv() => StopReason::User,
+            _ = self.terminate.recv() => StopReason::Shutdown,
+        };
+        canceller.cancel(reason);
+        tokio::spawn(async move {
+            if self.interrupt.recv().await.is_some() {
+                end_at_once();
+            }
+        });
+        reason
+    }
+}
+
+#[expect(clippy::exit, reason = "a second Ctrl-C stops at once, by its promise")]
+fn end_at_once() {
+    std::process::exit(Exit::Interrupted as i32);
+}
+
+/// Tells how it goes, until the execution ends.
+async fn tell(mut events: mpsc::Receiver<RunEvent>, ui: Ui, logs: bool, progress: bool) -> Result<(), CliError> {
+    let mut result = Ok(());
+    while let Some(event) = events.recv().await {
+        // Whoever watched may be gone; the execution goes on, and its events must still be taken.
+        if result.is_ok() {
+            result = tell_one(&event, &ui, logs, progress);
+        }
+    }
+    result
+}
+
+fn tell_one(event: &RunEvent, ui: &Ui, logs: bool, progress: bool) -> Result<(), CliError> {
+    match event {
+        RunEvent::Started { execution } if progress => {
+            ui.note(&format!("{} {execution}", ui.tint_note(Tint::Going, "started")))
+        }
+        RunEvent::Resumed { execution } if progress => {
+            ui.note(&format!("{} {execution}", ui.tint_note(Tint::Going, "resumed")))
+        }
+        RunEvent::Queued { before } if progress => {
+            let names: Vec<String> = before.iter().map(ToString::to_string).collect();
+            let mark = ui.tint_note(Tint::Doubtful, "queued");
+            ui.note(&format!("{mark} behind {}", names.join(", ")))
+        }
+        RunEvent::RetryPlanned {
+            task,
+            item,
+            attempt,
+            wait,
+            message,
+        } if progress => {
+            let task = named(task, *item);
+            let mark = ui.tint_note(Tint::Doubtful, "retry");
+            let next = human(*wait);
+            ui.note(&format!(
+                "  {mark}  {task}  attempt {attempt} failed, the next in {next}: {}",
+                indented(message.as_str())
+            ))
+        }
+        // Of a long list only what went wrong is worth a line each.
+        RunEvent::TaskEnded(ended) if progress && (ended.item.is_none() || ended.state == TaskState::Failed) => {
+            let (tint, mark) = match ended.state {
+                TaskState::Success => (Tint::Good, "ok"),
+                TaskState::Skipped => (Tint::Faint, "skipped"),
+                TaskState::Cancelled => (Tint::Doubtful, "cancelled"),
+                TaskState::Failed | TaskState::Pending | TaskState::Running | TaskState::Waiting => {
+                    (Tint::Bad, "failed")
+                }
+            };
+            let mut line = format!("  {}  {}", ui.tint_note(tint, mark), named(&ended.task, ended.item));
+            if let Some(duration) = ended.duration {
+                line.extend([format!("  {}", ui.tint_note(Tint::Faint, &human(duration)))]);
+            }
+            if let Some(reason) = ended.reason {
+                line.extend([format!("  {reason}")]);
+            }
+            if let Some(message) = &ended.message
+                && ended.state != TaskState::Success
+            {
+                line.extend([format!(": {}", indented(message.as_str()))]);
+            }
+            ui.note(&line)
+        }
+        RunEvent::Log(entry) if logs => {
+            let source = entry.source.to_string();
+            ui.note(&log_line(
+                entry.at,
+                entry.level,
+                &source,
+                entry.message.as_str(),
+                |tint, text| ui.tint_note(tint, text),
+            ))
+        }
+        RunEvent::Started { .. }
+        | RunEvent::Resumed { .. }
+        | RunEvent::Queued { .. }
+        | RunEvent::AttemptStarted { .. }
+        | RunEvent::RetryPlanned { .. }
+        | RunEvent::TaskEnded(_)
+        | RunEvent::Log(_)
+        | RunEvent::Progress { .. } => Ok(()),
+    }
+}
+
+/// A task, or one element of it.
+fn named(task: &autokestra_model::TaskId, item: Option<u32>) -> String {
+    match item {
+        Some(item) => format!("{task}[{item}]"),
+        None => task.to_string(),
+    }
+}
+
+fn indented(text: &str) -> String {
+    safe(text).trim_end().replace('\n', "\n      ")
+}
+
+/// Prints the end.
+async fn show(ended: &Outcome, telling: &Telling, store: &Arc<dyn Store>, ui: &Ui) -> Result<(), CliError> {
+    if telling.json {
+        let detail = store.execution(ended.execution).await?;
+        let detail = detail.ok_or_else(|| CliError::new(Exit::Machine, "the execution is gone from the store"))?;
+        return ui.json(&DetailView::new(&detail, |_| true), telling.pretty);
+    }
+    ui.out(&outcome(ui, ended))?;
+    if ended.state != ExecutionState::Success {
+        let hint = format!("workflow execution inspect {} --with-logs", ended.execution);
+        ui.error("hint", &hint)?;
+    }
+    Ok(())
+}
+
+fn exit(ended: &Outcome, signal: Option<StopReason>) -> Exit {
+    match ended.state {
+        ExecutionState::Success => Exit::Success,
+        ExecutionState::Cancelled
+            if signal == Some(StopReason::User) || ended.reason == Some(ReasonCode::CancelledByUser) =>
+        {
+            Exit::Interrupted
+        }
+        ExecutionState::Cancelled => Exit::Cancelled,
+        ExecutionState::Failed | ExecutionState::Pending | ExecutionState::Running | ExecutionState::Waiting => {
+            Exit::Failed
+        }
+    }
+}
