@@ -13,11 +13,11 @@ pub struct Edge {
     pub on: NeedOn,
 }
 
-/// The DAG of a workflow. Tasks are known by their position in the file. Building it is O(tasks + needs).
+/// The DAG of a workflow. Tasks are known by their position in the file. Building it is O(tasks + needs); a clone shares it.
 #[derive(Clone, Debug)]
 pub struct Plan {
     workflow: Arc<Workflow>,
-    dependents: Vec<Vec<Edge>>,
+    dependents: Arc<[Vec<Edge>]>,
 }
 
 impl Plan {
@@ -30,7 +30,10 @@ impl Plan {
                 dependents[need.index].push(Edge { task, on: need.on });
             }
         }
-        Self { workflow, dependents }
+        Self {
+            workflow,
+            dependents: dependents.into(),
+        }
     }
 
     /// The workflow.
