@@ -1,6 +1,7 @@
 //! Every error of the command line: what kind it is, what to do next, and the exit code.
 
 use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 
 use autokestra_engine::{ResumeError, RunError, StartError};
@@ -119,6 +120,21 @@ impl CliError {
             ui.error("hint", hint)?;
         }
         Ok(())
+    }
+}
+
+/// What went wrong, in one paragraph, for where it is told as a part of something else.
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((source, diagnostics)) = self.drawn.as_deref() {
+            let places = diagnostics.iter().map(|found| {
+                let (line, column) = source.line_column(found.span.start);
+                format!("{}:{line}:{column}: {}", source.name(), found.message)
+            });
+            return f.write_str(&places.collect::<Vec<_>>().join("; "));
+        }
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::render::Ui;
 
 /// The configuration, and the way to what it names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) settings: Loaded,
 }

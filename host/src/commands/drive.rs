@@ -69,7 +69,7 @@ pub(super) fn actor(masker: &Masker) -> Masked {
 
 /// Tells about an execution until its end, ends it where a signal says so, and prints what came of it.
 pub(super) async fn to_the_end(
-    handle: RunHandle,
+    (runner, handle): (&Runner, RunHandle),
     signals: Signals,
     events: mpsc::Receiver<RunEvent>,
     telling: &Telling,
@@ -78,6 +78,8 @@ pub(super) async fn to_the_end(
     let watcher = tokio::spawn(signals.watch(handle.canceller()));
     let told = tell(events, *ui, telling.logs, !telling.no_progress).await;
     let ended = handle.wait().await;
+    // What it started without waiting for it is not cut off.
+    runner.idle().await;
     let signal = if watcher.is_finished() {
         watcher.await.ok()
     } else {

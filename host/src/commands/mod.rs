@@ -3,6 +3,7 @@
 pub(crate) mod config;
 mod drive;
 pub(crate) mod execution;
+mod flows;
 pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod validate;

@@ -1,7 +1,7 @@
 //! `workflow run`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use autokestra_engine::{Environment, Given, StartRequest};
@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::drive::{EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, secrets, to_the_end};
+use super::flows::Files;
 use super::workflow::{base, check};
 use crate::error::{CliError, Exit};
 use crate::place::Place;
@@ -57,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<E
     let store = place.store()?;
     // Before anything runs: a signal that comes early is not lost.
     let signals = Signals::new()?;
-    let runner = runner(place, &store, sandbox);
+    let runner = runner(place, &store, sandbox.clone());
     let (observer, events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let request = StartRequest {
         given: Given {
@@ -67,14 +68,24 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<E
             environment: Environment::of_process(),
             actor,
             observer: Some(observer),
+            flows: Arc::new(Files {
+                place: place.clone(),
+                sandbox: sandbox.clone(),
+            }),
         },
         inputs,
-        source: (checked.source.name().to_owned(), checked.source.text().to_owned()),
+        source: (known_as(&arguments.file), checked.source.text().to_owned()),
         trigger: "manual",
         retry: None,
     };
     let handle = runner.start(request).await?;
-    to_the_end(handle, signals, events, &arguments.telling, (&store, &ui)).await
+    to_the_end((&runner, handle), signals, events, &arguments.telling, (&store, &ui)).await
+}
+
+/// The name by which the workflow is known to those that it starts, and they to it.
+fn known_as(path: &Path) -> String {
+    let whole = path.canonicalize();
+    whole.map_or_else(|_| path.display().to_string(), |path| path.display().to_string())
 }
 
 /// The values that were given, by name. `--input` wins over the file.

@@ -1,6 +1,7 @@
 //! Executions from end to end, in one binary: the engine as a library, the program as a process.
 
 mod cases;
+mod children;
 mod cli;
 mod crash;
 mod docs;

@@ -6,14 +6,16 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use autokestra_engine::{
-    Environment, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest, SystemClock,
+    Environment, Flow, Flows, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest, SystemClock,
 };
 use autokestra_model::{GivenInput, Source, Workflow};
 use autokestra_sandbox::{Sandbox, SandboxOptions};
 use autokestra_secrets::{Masked, SecretValue, Secrets};
 use autokestra_store::{
     AuditEventRow, ExecutionDetail, LogFilter, LogRow, SqliteOptions, SqliteStore, Store, Synchronous, TaskRunRow,
+    WorkflowSource,
 };
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 /// The root of the repository.
@@ -75,6 +77,20 @@ impl Kept {
             log.task.as_deref() == Some(id) && metadata == Some(true)
         };
         self.logs.iter().filter(said).map(|log| log.message.as_str()).collect()
+    }
+}
+
+/// These tests start no other workflows.
+#[derive(Debug)]
+struct NoFlows;
+
+impl Flows for NoFlows {
+    fn find<'a>(&'a self, _: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, String>> {
+        Box::pin(async move { Err(format!("no workflow `{name}`")) })
+    }
+
+    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, String>> {
+        self.find(Path::new("/"), &source.name)
     }
 }
 
@@ -157,6 +173,7 @@ impl Place {
                 environment: Environment::new(|_| None),
                 actor: Masked::literal("a test"),
                 observer: Some(observer),
+                flows: Arc::new(NoFlows),
             },
             inputs,
             source: (source.name().to_owned(), source.text().to_owned()),

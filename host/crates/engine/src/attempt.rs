@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use autokestra_model::{Clock, Limits, Permissions, ReasonCode, Timestamp, WorkflowId};
 use autokestra_sandbox::{Attempt, Context, Failure, Grants, GuestEvent, Plugin, Sandbox, Usage};
-use autokestra_secrets::Masker;
+use autokestra_secrets::{Masker, Secrets};
 use autokestra_store::{Change, Lease, RunKey, Store, StoreError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::event::RunEvent;
 use crate::logs::{self, GUEST_EVENTS_QUEUED_MAX, LogTarget};
-use crate::options::Environment;
+use crate::options::{Environment, Flows};
 use crate::state_source::StoredState;
 use crate::stop::StopReason;
 use crate::unit::Unit;
@@ -29,6 +29,11 @@ pub(crate) struct AttemptShared {
     pub(crate) base: std::path::PathBuf,
     pub(crate) environment: Environment,
     pub(crate) observer: Option<mpsc::Sender<RunEvent>>,
+    pub(crate) flows: Arc<dyn Flows>,
+    /// All that is masked in it: its own, and those of the executions above it.
+    pub(crate) secrets: Secrets,
+    /// The workflows above it and itself.
+    pub(crate) above: Vec<String>,
     pub(crate) log_buffer: usize,
     pub(crate) log_flush: Duration,
 }
@@ -88,19 +93,13 @@ pub(crate) async fn run(
     shared: Arc<AttemptShared>,
     mut stop: watch::Receiver<Option<StopReason>>,
 ) -> Result<Ended, StoreError> {
-    let log = LogTarget {
-        store: Arc::clone(&shared.store),
-        clock: Arc::clone(&shared.clock),
-        observer: shared.observer.clone(),
-        masker: shared.masker.clone(),
-        lease: shared.lease.clone(),
-        run: job.spec.run.clone(),
-        attempt: job.spec.attempt,
-        plugin: Arc::clone(&job.spec.plugin),
-        action: job.spec.action.clone(),
-        buffer: shared.log_buffer,
-        flush: shared.log_flush,
-    };
+    let log = LogTarget::of_own(
+        &shared,
+        job.spec.run.clone(),
+        job.spec.attempt,
+        job.spec.plugin.name.clone(),
+        &job.spec.action,
+    );
     let Job {
         unit,
         started_at,
@@ -143,7 +142,7 @@ pub(crate) async fn run(
 }
 
 /// Waits until the attempts are told to stop. Where nobody can tell them any more, it waits for ever.
-async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> StopReason {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> StopReason {
     match stop.wait_for(Option::is_some).await.map(|reason| *reason) {
         Ok(Some(reason)) => reason,
         Ok(None) | Err(_) => std::future::pending().await,

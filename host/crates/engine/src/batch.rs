@@ -3,6 +3,7 @@
 use autokestra_store::Change;
 
 use crate::attempt::Job;
+use crate::child::ChildJob;
 use crate::event::RunEvent;
 
 /// Changes of one transaction, and what may be done once it stands.
@@ -10,11 +11,12 @@ use crate::event::RunEvent;
 pub(crate) struct Batch {
     pub(crate) changes: Vec<Change>,
     pub(crate) jobs: Vec<Job>,
+    pub(crate) children: Vec<ChildJob>,
     pub(crate) events: Vec<RunEvent>,
 }
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.jobs.is_empty() && self.events.is_empty()
+        self.changes.is_empty() && self.jobs.is_empty() && self.children.is_empty() && self.events.is_empty()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
+use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp, WorkflowId};
 use autokestra_secrets::{Masked, MaskedJson};
 use autokestra_store::LogEntry;
 
@@ -89,6 +89,8 @@ pub struct TaskSummary {
 pub struct Outcome {
     /// Its id.
     pub execution: ExecutionId,
+    /// The workflow.
+    pub workflow: WorkflowId,
     /// Its end state.
     pub state: ExecutionState,
     /// Why.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::attempt::{self, AttemptShared, Ended, Job, Spec};
 use crate::batch::Batch;
+use crate::child::{self, ChildJob};
 use crate::dispatch::Dispatch;
 use crate::elements::Elements;
 use crate::error::RunError;
@@ -43,6 +44,7 @@ pub(crate) struct ExecutionParts {
     /// What its first transaction holds: who started it, and what it keeps of another.
     pub(crate) first: Vec<Change>,
     pub(crate) started_at: Timestamp,
+    pub(crate) inside: bool,
 }
 
 /// A running execution.
@@ -69,6 +71,10 @@ pub(crate) struct Execution {
     /// The tasks of `finally` may run.
     pub(crate) last: bool,
     pub(crate) first: Vec<Change>,
+    /// Executions that a process which died had started, to be waited for again.
+    pub(crate) first_children: Vec<ChildJob>,
+    /// It is a part of another execution, whose slot it runs in.
+    inside: bool,
     pub(crate) stopped: watch::Receiver<Option<Stop>>,
     running: JoinSet<Result<Ended, StoreError>>,
     /// Which unit and attempt an engine task runs, so that a panic in it can be put down to them.
@@ -125,6 +131,8 @@ impl Execution {
             halted: false,
             last: false,
             first: parts.first,
+            first_children: Vec::new(),
+            inside: parts.inside,
             stopped,
             running: JoinSet::new(),
             running_as: HashMap::new(),
@@ -138,11 +146,16 @@ impl Execution {
     pub(crate) async fn run(mut self) -> Result<Outcome, RunError> {
         let slots = Arc::clone(&self.runner.workflows);
         let slot = tokio::select! {
-            slot = slots.acquire_owned() => slot.ok(),
+            // Inside another execution a slot of its own could be one that is never free.
+            slot = slots.acquire_owned(), if !self.inside => slot.ok(),
+            () = std::future::ready(()), if self.inside => None,
             stop = asked(&mut self.stopped) => { self.stopping = Some(stop); None }
         };
         self.begin().await?;
-        let mut batch = Batch::default();
+        let mut batch = Batch {
+            children: std::mem::take(&mut self.first_children),
+            ..Batch::default()
+        };
         // One that died while `finally` ran has stopped all else.
         if let Some(stop) = self.stopping.clone().filter(|_| !self.last) {
             self.halt(stop, &mut batch);
@@ -240,6 +253,17 @@ impl Execution {
         }
         for job in batch.jobs {
             self.launch(job);
+        }
+        for job in batch.children {
+            let key = (job.unit, job.attempt);
+            let child = child::run(
+                job,
+                Arc::clone(&self.runner),
+                Arc::clone(&self.shared),
+                self.halt.subscribe(),
+            );
+            let handle = self.running.spawn(child);
+            self.running_as.insert(handle.id(), key);
         }
         for event in batch.events {
             self.tell(event).await;
@@ -350,7 +374,8 @@ impl Execution {
 
     /// RUNNING where something runs or may, WAITING where all that is left is due later.
     fn note_waiting(&mut self, batch: &mut Batch) {
-        let idle = self.running.is_empty() && batch.jobs.is_empty() && !self.dispatch.has_ready();
+        let idle =
+            self.running.is_empty() && batch.jobs.is_empty() && batch.children.is_empty() && !self.dispatch.has_ready();
         let waits = idle && !self.timers.is_empty();
         let now = self.runner.clock.now();
         if self.state == ExecutionState::Running && waits {

@@ -10,6 +10,7 @@ use autokestra_store::LogLevel;
 use serde_json::{Value, json};
 
 use crate::batch::Batch;
+use crate::child::ChildJob;
 use crate::execution::Execution;
 use crate::rows::{AttemptEnd, TaskFields, own_error};
 use crate::settle::TaskOutcome;
@@ -26,6 +27,7 @@ const SLEEP_SECONDS_MAX: f64 = 31_536_000.0;
 pub(crate) enum Own {
     Fail,
     Assert,
+    Run,
     Sleep,
 }
 
@@ -34,6 +36,7 @@ pub(crate) fn own_action(name: &ActionName) -> Option<Own> {
     match (name.plugin().as_str(), name.action()) {
         (FLOW, "fail") => Some(Own::Fail),
         (FLOW, "assert") => Some(Own::Assert),
+        (FLOW, "run") => Some(Own::Run),
         ("core/time", "sleep") => Some(Own::Sleep),
         _ => None,
     }
@@ -70,7 +73,7 @@ pub fn own_actions() -> &'static [Arc<ActionInfo>] {
                 needs: CapabilityNeeds::default(),
             })
         };
-        vec![
+        let mut actions = vec![
             action(
                 "fail",
                 "End in failure",
@@ -88,7 +91,27 @@ pub fn own_actions() -> &'static [Arc<ActionInfo>] {
                 }),
                 &["condition"],
             ),
-        ]
+            action(
+                "run",
+                "Run a workflow",
+                "Runs another workflow as an execution of its own, and gives its outputs; with `wait: false` its id, at once.",
+                json!({
+                    "workflow": {
+                        "type": "string",
+                        "description": "A path below the folder of this workflow's file, or an id: the name of a file beside it, without its ending.",
+                    },
+                    "inputs": { "type": "object", "description": "Its inputs." },
+                    "wait": { "type": "boolean", "description": "Whether to wait for its end; default true." },
+                }),
+                &["workflow"],
+            ),
+        ];
+        // What comes of these is not always nothing.
+        if let Some(run) = actions.last_mut().and_then(Arc::get_mut) {
+            run.output_schema = json!({});
+            run.idempotent = false;
+        }
+        actions
     });
     &ACTIONS
 }
@@ -106,6 +129,10 @@ impl Execution {
             Own::Assert => Err(text(input, "message")
                 .unwrap_or("`core/flow.assert` found its condition false")
                 .to_owned()),
+            Own::Run => {
+                batch.children.push(self.child_job(unit, attempt, input.clone(), at));
+                return;
+            }
             Own::Sleep => match sleep_time(input) {
                 Ok(wait) => {
                     self.sleep(unit, wait, at, batch);
@@ -136,6 +163,19 @@ impl Execution {
                 let end = TaskOutcome::without_output(TaskState::Failed, code, message);
                 self.end_unit(unit, end, at, batch);
             }
+        }
+    }
+
+    /// The job of an attempt of `core/flow.run`.
+    pub(crate) fn child_job(&self, unit: Unit, attempt: u32, input: Value, at: Timestamp) -> ChildJob {
+        ChildJob {
+            unit,
+            run: self.key(unit),
+            plugin: self.plan.task(unit.task).action.plugin().clone(),
+            attempt,
+            started_at: at,
+            input,
+            existing: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use autokestra_model::{ExecutionId, Timestamp};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::runner::{Canceller, RunnerShared};
@@ -17,6 +18,8 @@ const ASKS_EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
     driven: Mutex<Driven>,
+    /// Told each time when one of them ends.
+    ended: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -36,10 +39,22 @@ pub(crate) struct Driving {
 impl Drop for Driving {
     fn drop(&mut self) {
         self.runner.keeper.lock().executions.remove(&self.id);
+        self.runner.keeper.ended.notify_waiters();
     }
 }
 
 impl Keeper {
+    /// Waits until nothing is driven.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.lock().executions.is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Driven> {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod batch;
+mod child;
 mod clock;
 mod dispatch;
 mod elements;
@@ -29,6 +30,6 @@ pub use clock::SystemClock;
 pub use error::{ResumeError, RunError, StartError};
 pub use event::{Outcome, RunEvent, TaskSummary};
 pub use flow::{is_own_plugin, own_actions};
-pub use options::{Environment, Given, Retried, RunnerOptions, StartRequest};
+pub use options::{Environment, Flow, Flows, Given, Retried, RunnerOptions, StartRequest};
 pub use runner::{Canceller, RunHandle, Runner};
 pub use stop::StopReason;

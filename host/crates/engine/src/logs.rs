@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::Clock;
-use autokestra_sandbox::{Denial, GuestEvent, Plugin, Stream};
+use autokestra_model::{Clock, PluginName};
+use autokestra_sandbox::{Denial, GuestEvent, Stream};
 use autokestra_secrets::{Masked, MaskedJson, Masker};
 use autokestra_store::{AuditEvent, Change, Lease, LogEntry, LogLevel, LogSource, RunKey, Store, StoreError};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::attempt::AttemptShared;
 use crate::event::RunEvent;
 
 /// Events of one attempt that wait for the log; past it the guest's next write waits.
@@ -25,13 +26,30 @@ pub(crate) struct LogTarget {
     pub(crate) lease: Lease,
     pub(crate) run: RunKey,
     pub(crate) attempt: u32,
-    pub(crate) plugin: Arc<Plugin>,
+    pub(crate) plugin: PluginName,
     pub(crate) action: String,
     pub(crate) buffer: usize,
     pub(crate) flush: Duration,
 }
 
 impl LogTarget {
+    /// The log of an attempt that the engine carries out itself.
+    pub(crate) fn of_own(shared: &AttemptShared, run: RunKey, attempt: u32, plugin: PluginName, action: &str) -> Self {
+        Self {
+            store: Arc::clone(&shared.store),
+            clock: Arc::clone(&shared.clock),
+            observer: shared.observer.clone(),
+            masker: shared.masker.clone(),
+            lease: shared.lease.clone(),
+            run,
+            attempt,
+            plugin,
+            action: action.to_owned(),
+            buffer: shared.log_buffer,
+            flush: shared.log_flush,
+        }
+    }
+
     /// An entry about the attempt, by the engine.
     pub(crate) fn worker(&self, level: LogLevel, message: Masked, metadata: Option<MaskedJson>) -> LogEntry {
         self.entry(LogSource::Worker, level, message, metadata)
@@ -49,7 +67,7 @@ impl LogTarget {
         if let Some(stream) = stream {
             metadata.insert("stream".into(), stream.as_str().into());
         }
-        metadata.insert("plugin".into(), self.plugin.name.as_str().into());
+        metadata.insert("plugin".into(), self.plugin.as_str().into());
         metadata.insert("action".into(), self.action.as_str().into());
         if let Some(item) = self.run.item {
             metadata.insert("index".into(), item.into());

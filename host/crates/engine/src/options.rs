@@ -1,13 +1,14 @@
 //! What a runner and an execution are made from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{TaskId, Workflow};
 use autokestra_secrets::{Masked, Secrets};
-use autokestra_store::ExecutionDetail;
+use autokestra_store::{ExecutionDetail, WorkflowSource};
+use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -77,6 +78,30 @@ pub struct Given {
     pub actor: Masked,
     /// Where its events go. A full channel makes the execution wait.
     pub observer: Option<mpsc::Sender<RunEvent>>,
+    /// Finds the workflows that `core/flow.run` names.
+    pub flows: Arc<dyn Flows>,
+}
+
+/// A workflow that was found and validated.
+#[derive(Debug)]
+pub struct Flow {
+    /// It.
+    pub workflow: Arc<Workflow>,
+    /// The values of the secrets that it names.
+    pub secrets: Secrets,
+    /// The folder that its relative paths start at.
+    pub base: PathBuf,
+    /// Its file's name, by which it is known among those that started it, and its text.
+    pub source: (String, String),
+}
+
+/// Finds the workflows that `core/flow.run` names. What it says where it does not is told to the user.
+pub trait Flows: Send + Sync + fmt::Debug {
+    /// The workflow of a path below `base`, or of an id that a file beside it has as its name.
+    fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, String>>;
+
+    /// The workflow of an execution that was started before, as its text was then.
+    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, String>>;
 }
 
 /// One execution that is to be started.

@@ -156,7 +156,7 @@ impl Execution {
                 self.restore_elements(task, detail, at, &mut batch)?;
             } else if matches!(row.state, TaskState::Running | TaskState::Waiting) {
                 self.dispatch.withdraw(task);
-                self.restore_unit(Unit::task(task), row, at, &mut batch);
+                self.restore_unit(Unit::task(task), row, detail, at, &mut batch);
             }
         }
         let text = "Execution resumed by another process";
@@ -236,7 +236,7 @@ impl Execution {
             }
         }
         for (item, row) in rows.iter().filter(|(_, row)| !row.state.is_terminal()) {
-            self.restore_unit(Unit::element(task, *item), row, at, batch);
+            self.restore_unit(Unit::element(task, *item), row, detail, at, batch);
         }
         self.queue_element(task);
         self.end_list_if_done(task, at, batch);
@@ -244,7 +244,18 @@ impl Execution {
     }
 
     /// A unit that was running or waiting when its process died.
-    fn restore_unit(&mut self, unit: Unit, row: &TaskRunRow, at: Timestamp, batch: &mut Batch) {
+    fn restore_unit(
+        &mut self,
+        unit: Unit,
+        row: &TaskRunRow,
+        detail: &ExecutionDetail,
+        at: Timestamp,
+        batch: &mut Batch,
+    ) {
+        // Of the executions that it started the last one belongs to its last attempt.
+        let children = detail.children.iter().rev();
+        let mut children = children.filter(|child| child.position == row.position && child.item == row.item);
+        let existing = children.next().map(|child| child.execution);
         let due = row.due_at.map(|due| due.since(at));
         if row.state == TaskState::Waiting {
             let sleeps = row.reason == Some(ReasonCode::Sleeping);
@@ -267,6 +278,15 @@ impl Execution {
             return;
         }
         let attempt = row.attempts.last().filter(|attempt| attempt.ended_at.is_none());
+        if own_action(&self.plan.task(unit.task).action) == Some(Own::Run)
+            && let Some(attempt) = attempt
+            && let Ok(input) = self.plan.task(unit.task).inputs.render(&self.scope_of(unit))
+        {
+            let mut job = self.child_job(unit, attempt.attempt, input, attempt.started_at);
+            job.existing = existing;
+            self.first_children.push(job);
+            return;
+        }
         let message = Masked::literal("the process that ran it died");
         if let Some(attempt) = attempt {
             batch.changes.push(Change::AttemptEnded {

@@ -211,6 +211,7 @@ impl Execution {
             .collect();
         Outcome {
             execution: self.shared.lease.execution(),
+            workflow: self.shared.workflow.clone(),
             state: next.to,
             reason: next.reason,
             message,

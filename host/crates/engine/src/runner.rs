@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use autokestra_model::{Clock, ExecutionId, Plan, PluginName, TaskId, Timestamp, Workflow};
 use autokestra_sandbox::{LoadError, Plugin, Sandbox};
-use autokestra_secrets::{Masked, Masker};
+use autokestra_secrets::{Masked, Masker, Secrets};
 use autokestra_store::{AcquireError, AuditEvent, Change, Lease, NewExecution, Store, WorkflowSource};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::attempt::AttemptShared;
+use crate::child::ChildOf;
 use crate::error::{ResumeError, RunError, StartError};
 use crate::event::Outcome;
 use crate::execution::{Execution, ExecutionParts};
@@ -74,6 +75,15 @@ impl Runner {
     /// # Errors
     /// [`StartError`] where a plugin cannot be loaded or the store fails; then nothing runs.
     pub async fn start(&self, request: StartRequest) -> Result<RunHandle, StartError> {
+        self.start_inside(request, None).await
+    }
+
+    /// Starts an execution, as a part of another where there is one.
+    pub(crate) async fn start_inside(
+        &self,
+        request: StartRequest,
+        child: Option<ChildOf>,
+    ) -> Result<RunHandle, StartError> {
         let shared = Arc::clone(&self.shared);
         let StartRequest {
             given,
@@ -84,12 +94,14 @@ impl Runner {
         } = request;
         let plugins = self.load_plugins(&given.workflow).await;
         let plugins = plugins.map_err(|(plugin, source)| StartError::Plugin { plugin, source })?;
-        let masker = Masker::new(&given.secrets);
+        let secrets = masked_secrets(&given.secrets, child.as_ref());
+        let masker = Masker::new(&secrets);
         let at = shared.clock.now();
         let mut random = fastrand::Rng::with_seed(shared.seed ^ at.as_millis().cast_unsigned());
         let id = ExecutionId::new(at, random.u128(..));
         let inputs = Value::Object(inputs);
         let plan = Plan::new(Arc::clone(&given.workflow));
+        let above = above(child.as_ref(), &source.0);
         let kept = retry.as_ref().map(|retried| restore::kept(&plan, retried));
         let new = NewExecution {
             id,
@@ -101,7 +113,7 @@ impl Runner {
                 text: masker.seal(&Value::String(source.1)),
                 base: given.base.display().to_string(),
             },
-            parent: None,
+            parent: child.as_ref().map(|child| child.parent.clone()),
             retry_of: retry.map(|retried| retried.detail.row.id),
             tasks: new_tasks(&given.workflow),
             at,
@@ -115,7 +127,13 @@ impl Runner {
             at,
             event: actor,
         };
-        let parts = self.parts(given, masker, plugins, lease, (inputs, at), vec![triggered], random);
+        let inside = Inside {
+            secrets,
+            above,
+            inside: child.is_some(),
+        };
+        let masking = (masker, inside);
+        let parts = self.parts(given, masking, plugins, lease, (inputs, at), (vec![triggered], random));
         let (stop, stopped) = watch::channel(None);
         let mut execution = Execution::new(parts, stopped);
         if let Some(kept) = kept {
@@ -129,10 +147,21 @@ impl Runner {
     /// # Errors
     /// [`ResumeError`], which says who drives it where somebody does.
     pub async fn resume(&self, id: ExecutionId, given: Given) -> Result<RunHandle, ResumeError> {
+        self.resume_inside(id, given, None).await
+    }
+
+    /// Takes an execution up, as a part of another where there is one.
+    pub(crate) async fn resume_inside(
+        &self,
+        id: ExecutionId,
+        given: Given,
+        child: Option<ChildOf>,
+    ) -> Result<RunHandle, ResumeError> {
         let shared = Arc::clone(&self.shared);
         let plugins = self.load_plugins(&given.workflow).await;
         let plugins = plugins.map_err(|(plugin, source)| ResumeError::Plugin { plugin, source })?;
-        let masker = Masker::new(&given.secrets);
+        let secrets = masked_secrets(&given.secrets, child.as_ref());
+        let masker = Masker::new(&secrets);
         let at = shared.clock.now();
         let random = fastrand::Rng::with_seed(shared.seed ^ at.as_millis().cast_unsigned());
         let lease = shared.store.acquire(id, at, shared.lease_end(at)).await?;
@@ -147,14 +176,20 @@ impl Runner {
             },
         };
         let started_at = detail.row.started_at.unwrap_or(at);
+        let name = detail.source.as_ref().map_or("", |source| &source.name);
+        let inside = Inside {
+            secrets,
+            above: above(child.as_ref(), name),
+            inside: child.is_some(),
+        };
+        let masking = (masker, inside);
         let parts = self.parts(
             given,
-            masker,
+            masking,
             plugins,
             lease,
             (inputs, started_at),
-            vec![resumed],
-            random,
+            (vec![resumed], random),
         );
         let (stop, stopped) = watch::channel(None);
         let mut execution = Execution::new(parts, stopped);
@@ -162,16 +197,24 @@ impl Runner {
         Ok(self.run(execution, stop))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of an execution, named one by one")]
+    /// A runner of what others share already.
+    pub(crate) const fn of(shared: Arc<RunnerShared>) -> Self {
+        Self { shared }
+    }
+
+    /// Waits until no execution runs: one that was started without waiting may outlive the one that started it.
+    pub async fn idle(&self) {
+        self.shared.keeper.idle().await;
+    }
+
     fn parts(
         &self,
         given: Given,
-        masker: Masker,
+        (masker, inside): (Masker, Inside),
         plugins: HashMap<PluginName, Arc<Plugin>>,
         lease: Lease,
         (inputs, started_at): (Value, Timestamp),
-        first: Vec<Change>,
-        random: fastrand::Rng,
+        (first, random): (Vec<Change>, fastrand::Rng),
     ) -> ExecutionParts {
         let shared = Arc::clone(&self.shared);
         let attempts = AttemptShared {
@@ -184,6 +227,9 @@ impl Runner {
             base: given.base,
             environment: given.environment,
             observer: given.observer,
+            flows: given.flows,
+            secrets: inside.secrets,
+            above: inside.above,
             log_buffer: shared.options.log_buffer.max(1),
             log_flush: shared.options.log_flush,
         };
@@ -197,6 +243,7 @@ impl Runner {
             random,
             first,
             started_at,
+            inside: inside.inside,
         }
     }
 
@@ -227,6 +274,25 @@ impl Runner {
         }
         Ok(plugins)
     }
+}
+
+/// How an execution stands to those above it.
+struct Inside {
+    secrets: Secrets,
+    above: Vec<String>,
+    inside: bool,
+}
+
+fn masked_secrets(own: &Secrets, child: Option<&ChildOf>) -> Secrets {
+    match child {
+        Some(child) => own.and(&child.secrets),
+        None => own.clone(),
+    }
+}
+
+/// The workflows above an execution and its own.
+fn above(child: Option<&ChildOf>, name: &str) -> Vec<String> {
+    child.map_or_else(|| vec![name.to_owned()], |child| child.above.clone())
 }
 
 fn new_tasks(workflow: &Workflow) -> Vec<autokestra_store::NewTaskRun> {

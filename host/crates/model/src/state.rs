@@ -158,8 +158,8 @@ named!(
         ElementFailed = "element_failed",
         /// The task waits for a time, without an instance.
         Sleeping = "sleeping",
-        /// The task waits for the execution that it started.
-        ChildRunning = "child_running",
+        /// The execution that the task started did not succeed.
+        ChildFailed = "child_failed",
         /// The result was taken over from the execution that this one retries.
         Kept = "kept",
         /// `core/flow.assert` found its condition false, or `core/flow.fail` was reached.

@@ -46,6 +46,13 @@ impl Secrets {
         self.0.iter()
     }
 
+    /// These and `more`.
+    #[must_use]
+    pub fn and(&self, more: &Self) -> Self {
+        let pairs = self.0.iter().chain(&more.0);
+        pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

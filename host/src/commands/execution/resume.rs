@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use autokestra_engine::{Environment, Given};
-use autokestra_model::Source;
 use autokestra_secrets::Masker;
 use autokestra_store::{ExecutionDetail, ExecutionRef, Store};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::commands::drive::{EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, secrets, to_the_end};
-use crate::commands::workflow::check_text;
+use crate::commands::drive::{EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, to_the_end};
+use crate::commands::flows::Files;
 use crate::error::{CliError, Exit};
 use crate::place::{Place, execution_ref};
 use crate::render::Ui;
@@ -41,7 +39,7 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: Arc<dyn Stor
     let signals = Signals::new()?;
     let runner = runner(place, &store, sandbox);
     let handle = runner.resume(id, given).await?;
-    to_the_end(handle, signals, events, &arguments.telling, (&store, ui)).await
+    to_the_end((&runner, handle), signals, events, &arguments.telling, (&store, ui)).await
 }
 
 /// An execution, whole.
@@ -64,28 +62,21 @@ pub(super) async fn given(
         )
         .hint("run the workflow anew: workflow run FILE")
     })?;
-    // Which secrets the text needs stands in the text; their values matter only where someone wrote one into it.
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let shown = text(source.text.masked().value());
-    let mut checked = check_text(Source::new(source.name.clone(), shown.clone()), sandbox).await?;
-    let secrets = secrets(&checked.workflow, place)?;
-    let masker = Masker::new(&secrets);
-    let opened = masker
-        .open(&source.text)
-        .map_err(|error| CliError::input(error.to_string()))?;
-    let opened = text(&opened);
-    if opened != shown {
-        checked = check_text(Source::new(source.name.clone(), opened.clone()), sandbox).await?;
-    }
-    let actor = actor(&masker);
+    let files = Files {
+        place: place.clone(),
+        sandbox: sandbox.clone(),
+    };
+    let flow = files.reopened(&source).await?;
+    let actor = actor(&Masker::new(&flow.secrets));
     let (observer, events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let given = Given {
-        workflow: Arc::new(checked.workflow),
-        secrets,
-        base: source.base.into(),
+        workflow: flow.workflow,
+        secrets: flow.secrets,
+        base: flow.base,
         environment: Environment::of_process(),
         actor,
         observer: Some(observer),
+        flows: Arc::new(files),
     };
-    Ok((events, given, (source.name, opened)))
+    Ok((events, given, flow.source))
 }

@@ -77,5 +77,5 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: Arc<dyn Stor
         }),
     };
     let handle = runner.start(request).await?;
-    to_the_end(handle, signals, events, &arguments.telling, (&store, ui)).await
+    to_the_end((&runner, handle), signals, events, &arguments.telling, (&store, ui)).await
 }

@@ -1,0 +1,92 @@
+//! How `core/flow.run` finds workflows: files below the folder of the workflow that asks.
+
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use autokestra_engine::{Flow, Flows};
+use autokestra_model::Source;
+use autokestra_sandbox::Sandbox;
+use autokestra_secrets::Masker;
+use autokestra_store::WorkflowSource;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::drive::secrets;
+use super::workflow::check_text;
+use crate::error::CliError;
+use crate::place::Place;
+
+/// Files, validated against the plugins of a sandbox.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) place: Place,
+    pub(super) sandbox: Sandbox,
+}
+
+impl Flows for Files {
+    fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, String>> {
+        Box::pin(async move {
+            let named = Path::new(name);
+            // The name may come from data: it chooses among what lies beside the workflow, and nothing else.
+            if named
+                .components()
+                .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+            {
+                return Err(format!("`{name}` leads out of the workflow's folder"));
+            }
+            let is_path = named.extension().is_some() || named.components().count() > 1;
+            let tried = if is_path {
+                vec![base.join(named)]
+            } else {
+                ["yaml", "yml"].map(|end| base.join(format!("{name}.{end}"))).to_vec()
+            };
+            let path = tried.iter().find_map(|path| path.canonicalize().ok());
+            let path = path.ok_or_else(|| format!("there is no workflow `{name}` in {}", base.display()))?;
+            let inside = base.canonicalize().is_ok_and(|base| path.starts_with(base));
+            if !inside {
+                return Err(format!("`{name}` is a link that leads out of the workflow's folder"));
+            }
+            let text = std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
+            let folder = path.parent().unwrap_or(base).to_path_buf();
+            self.flow(path.display().to_string(), text, folder).await
+        })
+    }
+
+    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, String>> {
+        Box::pin(async move { self.reopened(source).await.map_err(|error| error.to_string()) })
+    }
+}
+
+impl Files {
+    async fn flow(&self, name: String, text: String, base: std::path::PathBuf) -> Result<Flow, String> {
+        let checked = check_text(Source::new(name.clone(), text.clone()), &self.sandbox).await;
+        let checked = checked.map_err(|error| format!("`{name}` is no good: {error}"))?;
+        let secrets = secrets(&checked.workflow, &self.place).map_err(|error| error.to_string())?;
+        Ok(Flow {
+            workflow: Arc::new(checked.workflow),
+            secrets,
+            base,
+            source: (name, text),
+        })
+    }
+
+    /// The workflow of an execution: its own text, not what the file holds by now.
+    pub(super) async fn reopened(&self, source: &WorkflowSource) -> Result<Flow, CliError> {
+        // Which secrets the text needs stands in the text; their values matter only where someone wrote one into it.
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let shown = text(source.text.masked().value());
+        let mut checked = check_text(Source::new(source.name.clone(), shown.clone()), &self.sandbox).await?;
+        let secrets = secrets(&checked.workflow, &self.place)?;
+        let opened = Masker::new(&secrets).open(&source.text);
+        let opened = text(&opened.map_err(|error| CliError::input(error.to_string()))?);
+        if opened != shown {
+            checked = check_text(Source::new(source.name.clone(), opened.clone()), &self.sandbox).await?;
+        }
+        Ok(Flow {
+            workflow: Arc::new(checked.workflow),
+            secrets,
+            base: source.base.clone().into(),
+            source: (source.name.clone(), opened),
+        })
+    }
+}
