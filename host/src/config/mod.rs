@@ -6,7 +6,7 @@ mod setting;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use autokestra_engine::RunnerOptions;
+use autokestra_engine::{Artifacts, RunnerOptions};
 use autokestra_sandbox::{EmbeddedPlugin, SandboxOptions};
 use autokestra_store::{SqliteOptions, Synchronous};
 
@@ -22,12 +22,18 @@ impl Loaded {
                 Some("normal") => Synchronous::Normal,
                 _ => Synchronous::Full,
             },
+            size_max: Some(self.number("storage.maxSizeMebibytes") << 20).filter(|size| *size > 0),
         }
     }
 
     /// The file of the database.
     pub(crate) fn storage_path(&self) -> PathBuf {
         PathBuf::from(self.text("storage.path").unwrap_or_default())
+    }
+
+    /// The files that tasks left: beside the database.
+    pub(crate) fn artifacts(&self) -> Artifacts {
+        Artifacts::new(self.storage_path().with_file_name("artifacts"))
     }
 
     /// The engine's limits.
@@ -38,6 +44,7 @@ impl Loaded {
             default_timeout: Duration::from_secs(self.number("execution.defaultTimeoutSeconds")),
             log_buffer: self.count("logging.maxBufferSize"),
             log_flush: Duration::from_millis(self.number("logging.flushIntervalMs")),
+            artifacts: self.artifacts(),
             lease: Duration::from_secs(self.number("execution.leaseSeconds")),
         }
     }

@@ -103,6 +103,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Default::Text("full"),
     ),
     setting(
+        "storage.maxSizeMebibytes",
+        "WORKFLOW_STORAGE_MAX_SIZE_MEBIBYTES",
+        integer(0, 1 << 40),
+        Default::Integer(0),
+    ),
+    setting(
         "storage.host",
         "WORKFLOW_STORAGE_HOST",
         Kind::Text,

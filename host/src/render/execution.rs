@@ -8,10 +8,13 @@ use autokestra_secrets::MaskedJson;
 use autokestra_store::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow, TaskRunRow};
 use serde_json::Value;
 
-use super::{Table, Tint, Ui, human, log_line, safe};
+use super::{Table, Tint, Ui, files, human, log_line, safe};
 
 /// Longest value that is shown on one line, in characters.
 const VALUE_CHARS_MAX: usize = 200;
+
+/// Files that an inspection lists; `execution files` lists all.
+const FILES_SHOWN_MAX: usize = 20;
 
 /// What `inspect` shows beside the execution itself.
 #[derive(Debug, Default)]
@@ -131,6 +134,7 @@ pub(crate) fn detail(ui: &Ui, detail: &ExecutionDetail, parts: &Parts<'_>) -> St
         text += &timeline(ui, detail);
     }
     text += &values(ui, "Outputs", detail.outputs.as_ref());
+    text += &files_left(ui, detail, parts);
     if let Some((logs, total)) = &parts.logs {
         text += &head(ui, "Logs");
         if logs.len() < *total {
@@ -147,6 +151,23 @@ pub(crate) fn detail(ui: &Ui, detail: &ExecutionDetail, parts: &Parts<'_>) -> St
     }
     if let Some(events) = parts.audit {
         text += &audit(ui, events);
+    }
+    text
+}
+
+/// The files that tasks left, as far as there is room for them.
+fn files_left(ui: &Ui, detail: &ExecutionDetail, parts: &Parts<'_>) -> String {
+    let wanted = |task: &&TaskRunRow| parts.task.is_none_or(|wanted| task.task.as_str() == wanted);
+    let tasks: Vec<&TaskRunRow> = detail.tasks.iter().filter(wanted).collect();
+    let count: usize = tasks.iter().map(|task| task.files.len()).sum();
+    if count == 0 {
+        return String::new();
+    }
+    let mut text = head(ui, "Files") + &files::table(ui, tasks, FILES_SHOWN_MAX);
+    if count > FILES_SHOWN_MAX {
+        let more = count - FILES_SHOWN_MAX;
+        let hint = format!("  {more} more: workflow execution files {}\n", detail.row.id);
+        text += &ui.tint(Tint::Faint, &hint);
     }
     text
 }
@@ -258,7 +279,7 @@ fn notes(ui: &Ui, task: &TaskRunRow, parts: &Parts<'_>) -> String {
 }
 
 /// A task, or one element of it.
-fn name_of(task: &TaskRunRow) -> String {
+pub(super) fn name_of(task: &TaskRunRow) -> String {
     match task.item {
         Some(item) => format!("{}[{item}]", safe(task.task.as_str())),
         None => safe(task.task.as_str()).into_owned(),

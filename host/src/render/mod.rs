@@ -1,6 +1,7 @@
 //! What people see: text, tables, colours, diagnostics. Takes views and prints them; asks nothing of anybody.
 
 mod execution;
+mod files;
 mod logs;
 mod plugin;
 mod safe;
@@ -9,6 +10,7 @@ mod ui;
 pub(crate) mod view;
 
 pub(crate) use execution::{Parts, detail, outcome, page};
+pub(crate) use files::files;
 pub(crate) use logs::log_line;
 pub(crate) use plugin::{Found, plugin, plugins};
 pub(crate) use safe::safe;

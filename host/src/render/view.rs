@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use autokestra_model::{ExecutionState, ReasonCode, TaskState, Timestamp};
 use autokestra_secrets::{Masked, MaskedJson};
-use autokestra_store::{AttemptRow, AuditEventRow, ExecutionDetail, ExecutionPage, ExecutionRow, LogRow, TaskRunRow};
+use autokestra_store::{
+    AttemptRow, AuditEventRow, ExecutionDetail, ExecutionPage, ExecutionRow, FileRow, LogRow, TaskRunRow,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -173,6 +175,7 @@ struct TaskView<'a> {
     needs: &'a [String],
     inputs: Option<&'a MaskedJson>,
     output: Option<&'a MaskedJson>,
+    files: Vec<FileView<'a>>,
     due_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
@@ -192,12 +195,76 @@ impl<'a> TaskView<'a> {
             needs: &row.needs,
             inputs: row.inputs.as_ref(),
             output: row.output.as_ref(),
+            files: row.files.iter().map(FileView::new).collect(),
             due_at: row.due_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
             duration: row.duration().map(millis),
         }
     }
+}
+
+#[derive(Serialize)]
+struct FileView<'a> {
+    name: &'a str,
+    size: u64,
+    digest: String,
+}
+
+impl<'a> FileView<'a> {
+    fn new(row: &'a FileRow) -> Self {
+        Self {
+            name: &row.name,
+            size: row.size,
+            digest: row.digest.to_string(),
+        }
+    }
+}
+
+/// `execution files`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FilesView<'a> {
+    execution_id: String,
+    files: Vec<TaskFileView<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskFileView<'a> {
+    task_id: &'a str,
+    index: Option<u32>,
+    #[serde(flatten)]
+    file: FileView<'a>,
+}
+
+impl<'a> FilesView<'a> {
+    pub(crate) fn new(detail: &'a ExecutionDetail) -> Self {
+        let files = detail.tasks.iter().flat_map(|task| {
+            task.files.iter().map(|file| TaskFileView {
+                task_id: task.task.as_str(),
+                index: task.item,
+                file: FileView::new(file),
+            })
+        });
+        Self {
+            execution_id: detail.row.id.to_string(),
+            files: files.collect(),
+        }
+    }
+}
+
+/// `execution cleanup`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CleanupView {
+    pub(crate) dry_run: bool,
+    pub(crate) deleted_executions: u64,
+    pub(crate) deleted_logs: u64,
+    pub(crate) deleted_files: u64,
+    pub(crate) deleted_file_bytes: u64,
+    pub(crate) cutoff: Timestamp,
+    pub(crate) states: Vec<ExecutionState>,
 }
 
 #[derive(Serialize)]

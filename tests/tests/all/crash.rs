@@ -37,8 +37,8 @@ impl Random {
 }
 
 /// 50 tasks: one, then a fan-out of 46 of which each third is not idempotent, then a list, then two.
-fn flow() -> String {
-    let mut yaml = "id: crash\npermissions: { filesystem: { write: [./out] } }\ntasks:\n  - { id: start, type: core/console.log, inputs: { message: m } }\n".to_owned();
+pub(crate) fn flow() -> String {
+    let mut yaml = "id: crash\npermissions: { filesystem: { write: [./out] } }\ntasks:\n  - { id: start, type: core/file.write, inputs: { path: /artifacts/deep/start.txt, content: first } }\n".to_owned();
     let mut needs = Vec::new();
     for number in 0..46 {
         let idempotent = number % 3 != 0;
@@ -52,7 +52,7 @@ fn flow() -> String {
         "  - {{ id: each, type: core/file.append, needs: [{}], idempotent: true, forEach: \"{{{{ range(20) }}}}\", maxParallel: 4, inputs: {{ path: out/counter, content: \"each{{{{ item }}}}\\n\" }} }}\n",
         needs.join(", ")
     )]);
-    yaml + "  - { id: join, type: core/console.log, needs: [each], inputs: { message: m } }\n  - { id: end, type: core/console.log, needs: [join], inputs: { message: m } }\n"
+    yaml + "  - { id: join, type: core/file.read, needs: [start, each], inputs: { path: \"{{ tasks.start.files['deep/start.txt'] }}\" } }\n  - { id: end, type: core/console.log, needs: [join], inputs: { message: m } }\n"
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn check(seed: u64, whole: Duration) {
 }
 
 /// Everything that must be true of an execution that was killed on its way.
-fn holds(place: &Place, seed: u64) {
+pub(crate) fn holds(place: &Place, seed: u64) {
     let execution = place.inspect();
     assert_eq!(execution["state"], "SUCCESS", "seed {seed}");
     let counter = place.read("out/counter");

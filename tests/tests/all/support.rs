@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use autokestra_engine::{
-    Environment, Flow, Flows, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest, SystemClock,
+    Artifacts, Environment, Flow, Flows, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest,
+    SystemClock,
 };
 use autokestra_model::{GivenInput, Source, Workflow};
 use autokestra_sandbox::{Sandbox, SandboxOptions};
@@ -105,6 +106,7 @@ impl Place {
         let store = SqliteStore::open(&SqliteOptions {
             path,
             synchronous: Synchronous::Normal,
+            size_max: None,
         });
         let store: Arc<dyn Store> = Arc::new(store.expect("a new database"));
         // One cache for all tests: the component is compiled once.
@@ -122,6 +124,7 @@ impl Place {
             default_timeout: Duration::from_secs(60),
             log_buffer: 100,
             log_flush: Duration::from_millis(50),
+            artifacts: Artifacts::new(folder.path().join("artifacts")),
             lease: Duration::from_secs(15),
         };
         let runner = Runner::new(options, Arc::clone(&store), sandbox, Arc::new(SystemClock), 7);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{Clock, Limits, Permissions, ReasonCode, Timestamp, WorkflowId};
+use autokestra_model::{Clock, Digest, Limits, Permissions, ReasonCode, Timestamp, WorkflowId};
 use autokestra_sandbox::{Attempt, Context, Failure, Grants, GuestEvent, Plugin, Sandbox, Usage};
 use autokestra_secrets::{Masker, Secrets};
 use autokestra_store::{Change, Lease, RunKey, Store, StoreError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
+use crate::artifacts::{self, Artifact, Artifacts, AttemptFolder};
 use crate::event::RunEvent;
 use crate::logs::{self, GUEST_EVENTS_QUEUED_MAX, LogTarget};
 use crate::options::{Environment, Flows};
@@ -34,11 +35,12 @@ pub(crate) struct AttemptShared {
     pub(crate) secrets: Secrets,
     /// The workflows above it and itself.
     pub(crate) above: Vec<String>,
+    pub(crate) artifacts: Artifacts,
     pub(crate) log_buffer: usize,
     pub(crate) log_flush: Duration,
 }
 
-/// One attempt that is to be run. It holds its slot until it ended.
+/// One attempt that is to be run. It holds its slot until its end is taken.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) unit: Unit,
@@ -58,6 +60,8 @@ pub(crate) struct Spec {
     pub(crate) permissions: Permissions,
     pub(crate) limits: Limits,
     pub(crate) timeout: Duration,
+    /// The files that it reads, by their path below the folder where a guest finds them.
+    pub(crate) reads: Vec<(String, Digest)>,
 }
 
 /// How the plugin's run ended.
@@ -81,7 +85,11 @@ pub(crate) struct Ended {
     pub(crate) usage: Usage,
     pub(crate) state: Vec<(String, Option<Value>)>,
     pub(crate) rows: Vec<Change>,
+    /// The files that it left.
+    pub(crate) files: Vec<Artifact>,
     pub(crate) log: LogTarget,
+    /// Its slot, which is free once its end is taken: so no more attempts are RUNNING in the store than may.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
 
 /// Runs `job` to its end, or until `stop` says otherwise.
@@ -110,34 +118,88 @@ pub(crate) async fn run(
     let (sender, events) = mpsc::channel(GUEST_EVENTS_QUEUED_MAX);
     let prepared = prepare(spec, &shared, sender);
     let guest = async {
-        let attempt = match prepared {
-            Ok(attempt) => attempt,
-            Err(failure) => return Ok((End::Failed(*failure), Usage::default(), Vec::new())),
+        let (attempt, folder) = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) => return Ok(GuestEnd::without_usage(End::Failed(*failure))),
         };
         let run = Box::pin(shared.sandbox.run(attempt));
         // Dropping the run is what stops it: nothing of the guest goes on behind it.
-        Ok(tokio::select! {
+        let report = tokio::select! {
             biased;
-            reason = stopped(&mut stop) => (End::Stopped(reason), Usage::default(), Vec::new()),
-            report = run => match report.result {
-                Ok(output) => (End::Output(output), report.usage, report.state),
-                Err(failure) => (End::Failed(*failure), report.usage, Vec::new()),
+            reason = stopped(&mut stop) => return Ok(GuestEnd::without_usage(End::Stopped(reason))),
+            report = run => report,
+        };
+        let kept = match &report.result {
+            Ok(_) => keep(folder, &shared).await,
+            Err(_) => Ok(Vec::new()),
+        };
+        Ok(match (report.result, kept) {
+            (Ok(output), Ok(files)) => GuestEnd {
+                end: End::Output(output),
+                usage: report.usage,
+                state: report.state,
+                files,
+            },
+            (Err(failure), _) | (Ok(_), Err(failure)) => GuestEnd {
+                usage: report.usage,
+                ..GuestEnd::without_usage(End::Failed(*failure))
             },
         })
     };
-    let ((end, usage, state), rows) = tokio::try_join!(guest, logs::collect(&log, events))?;
-    drop(slot);
+    let (guest, rows) = tokio::try_join!(guest, logs::collect(&log, events))?;
     let ended_at = shared.clock.now();
     Ok(Ended {
         unit,
         attempt,
         started_at,
         ended_at,
-        end,
-        usage,
-        state,
+        end: guest.end,
+        usage: guest.usage,
+        state: guest.state,
         rows,
+        files: guest.files,
         log,
+        slot: Some(slot),
+    })
+}
+
+/// What came of a plugin's run.
+struct GuestEnd {
+    end: End,
+    usage: Usage,
+    state: Vec<(String, Option<Value>)>,
+    files: Vec<Artifact>,
+}
+
+impl GuestEnd {
+    fn without_usage(end: End) -> Self {
+        Self {
+            end,
+            usage: Usage::default(),
+            state: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
+/// Keeps the files that a successful attempt left.
+async fn keep(folder: Option<AttemptFolder>, shared: &AttemptShared) -> Result<Vec<Artifact>, Box<Failure>> {
+    let Some(folder) = folder else { return Ok(Vec::new()) };
+    let (masker, now) = (shared.masker.clone(), shared.clock.now());
+    let keeping = tokio::task::spawn_blocking(move || folder.keep(&masker, now));
+    let kept = keeping
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error).into()));
+    kept.map_err(|error| {
+        let reason = error.reason();
+        Box::new(Failure {
+            reason,
+            code: reason.as_str().into(),
+            message: shared.masker.mask(&error.to_string()),
+            retryable: reason == ReasonCode::Internal,
+            retry_after: None,
+            details: None,
+        })
     })
 }
 
@@ -150,10 +212,14 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> S
 }
 
 /// Opens what the attempt is granted and puts its parts together.
-fn prepare(spec: Spec, shared: &AttemptShared, events: mpsc::Sender<GuestEvent>) -> Result<Attempt, Box<Failure>> {
+fn prepare(
+    spec: Spec,
+    shared: &AttemptShared,
+    events: mpsc::Sender<GuestEvent>,
+) -> Result<(Attempt, Option<AttemptFolder>), Box<Failure>> {
     let read = |name: &str| shared.environment.read(name);
-    let grants = Grants::resolve(&spec.permissions, &shared.base, &read).map_err(|error| {
-        let chain = error_chain(&error);
+    let unusable = |error: &dyn std::error::Error| {
+        let chain = error_chain(error);
         Box::new(Failure {
             reason: ReasonCode::GrantUnusable,
             code: ReasonCode::GrantUnusable.as_str().into(),
@@ -164,7 +230,25 @@ fn prepare(spec: Spec, shared: &AttemptShared, events: mpsc::Sender<GuestEvent>)
             retry_after: None,
             details: None,
         })
-    })?;
+    };
+    let granted = Grants::resolve(&spec.permissions, &shared.base, &read);
+    let mut grants = granted.map_err(|error| unusable(&error))?;
+    let folder = if spec.plugin.capabilities.files {
+        let execution = shared.lease.execution();
+        let made = shared
+            .artifacts
+            .attempt(execution, (&spec.run, spec.attempt), &spec.reads);
+        let made = made.map_err(|error| unusable(&error))?;
+        if !spec.reads.is_empty() {
+            grants.add_folder(made.reads(), artifacts::GUEST_IN, false);
+        }
+        // A folder of the workflow's own at that place is the workflow's: nothing of it is collected.
+        grants
+            .add_folder(made.out(), artifacts::GUEST_OUT, true)
+            .then_some(made)
+    } else {
+        None
+    };
     let context = Context {
         execution: shared.lease.execution(),
         workflow: shared.workflow.clone(),
@@ -180,7 +264,7 @@ fn prepare(spec: Spec, shared: &AttemptShared, events: mpsc::Sender<GuestEvent>)
         plugin: spec.plugin.name.clone(),
         masker: shared.masker.clone(),
     };
-    Ok(Attempt {
+    let attempt = Attempt {
         plugin: spec.plugin,
         action: spec.action,
         context,
@@ -190,7 +274,8 @@ fn prepare(spec: Spec, shared: &AttemptShared, events: mpsc::Sender<GuestEvent>)
         masker: shared.masker.clone(),
         events,
         state: Arc::new(state),
-    })
+    };
+    Ok((attempt, folder))
 }
 
 /// An error and what caused it, in one line.

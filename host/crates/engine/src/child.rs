@@ -93,7 +93,9 @@ pub(crate) fn run(
             usage: Usage::default(),
             state: Vec::new(),
             rows: Vec::new(),
+            files: Vec::new(),
             log,
+            slot: None,
         })
     })
 }

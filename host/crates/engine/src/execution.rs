@@ -7,15 +7,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{ExecutionState, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow};
+use autokestra_model::{Digest, ExecutionState, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow};
 use autokestra_sandbox::Plugin;
 use autokestra_secrets::{Masked, Secrets};
-use autokestra_store::{Change, LogEntry, LogLevel, LogSource, RunKey, StoreError};
+use autokestra_store::{Change, LogEntry, LogLevel, LogSource, RunKey, StoreError, fault};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use crate::artifacts::{self, Artifact};
 use crate::attempt::{self, AttemptShared, Ended, Job, Spec};
 use crate::batch::Batch;
 use crate::child::{self, ChildJob};
@@ -58,6 +59,8 @@ pub(crate) struct Execution {
     pub(crate) tasks: Vec<TaskRun>,
     /// The tasks with a `forEach` that are under way.
     pub(crate) elements: HashMap<usize, Elements>,
+    /// The files that tasks left, those of an element behind its number.
+    pub(crate) files: HashMap<usize, Vec<Artifact>>,
     pub(crate) state: ExecutionState,
     pub(crate) started_at: Timestamp,
     /// What goes on at a time: another attempt, or the end of a sleep.
@@ -118,6 +121,7 @@ impl Execution {
             dispatch: Dispatch::new(&parts.plan),
             tasks: (0..parts.plan.len()).map(|_| TaskRun::default()).collect(),
             elements: HashMap::new(),
+            files: HashMap::new(),
             runner: parts.runner,
             plan: parts.plan,
             plugins: parts.plugins,
@@ -251,6 +255,7 @@ impl Execution {
             let changes = merge(batch.changes);
             self.runner.store.commit(&self.shared.lease, changes).await?;
         }
+        fault::point("turn.committed");
         for job in batch.jobs {
             self.launch(job);
         }
@@ -425,6 +430,7 @@ impl Execution {
             permissions: definition.permissions.as_ref().unwrap_or(&workflow.permissions).clone(),
             limits: definition.limits.unwrap_or(workflow.limits),
             timeout,
+            reads: self.reads_of(unit.task),
         };
         Some(Job {
             unit,
@@ -432,6 +438,42 @@ impl Execution {
             slot,
             spec,
         })
+    }
+
+    /// The files that a task's inputs name: all of a task, as a name may come of an expression.
+    fn reads_of(&self, task: usize) -> Vec<(String, Digest)> {
+        let named = self.plan.task(task).inputs.files_of();
+        let named = named
+            .into_iter()
+            .filter_map(|id| Some(((0..self.plan.len()).find(|task| self.plan.task(*task).id == id)?, id)));
+        named
+            .flat_map(|(position, id)| {
+                let files = self.files.get(&position).into_iter().flatten();
+                files.map(move |file| (format!("{id}/{}", file.name), file.digest))
+            })
+            .collect()
+    }
+
+    /// Notes the files that a unit left.
+    pub(crate) fn note_files(&mut self, unit: Unit, files: impl IntoIterator<Item = Artifact>) {
+        let mut files = files.into_iter().peekable();
+        if files.peek().is_none() {
+            return;
+        }
+        self.files.entry(unit.task).or_default().extend(files.map(|mut file| {
+            if let Some(item) = unit.item {
+                file.name = format!("{item}/{}", file.name);
+            }
+            file
+        }));
+    }
+
+    /// Makes a task's end known to expressions.
+    pub(crate) fn tell_scope(&self, task: usize, state: TaskState, output: Option<Arc<Value>>) {
+        let id = &self.plan.task(task).id;
+        let files = self.files.get(&task).into_iter().flatten();
+        let files = files.map(|file| (file.name.clone(), format!("{}/{id}/{}", artifacts::GUEST_IN, file.name)));
+        self.scope.set_task_with_files(id, state, output, files.collect());
     }
 
     /// Every unit that is under way or waits to be: tasks, and elements that began.

@@ -4,6 +4,7 @@
 //! and acts on a change of state only once the store has it.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod artifacts;
 mod attempt;
 mod batch;
 mod child;
@@ -26,6 +27,7 @@ mod state_source;
 mod stop;
 mod unit;
 
+pub use artifacts::Artifacts;
 pub use clock::SystemClock;
 pub use error::{ResumeError, RunError, StartError};
 pub use event::{Outcome, RunEvent, TaskSummary};

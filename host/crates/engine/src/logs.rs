@@ -6,7 +6,7 @@ use std::time::Duration;
 use autokestra_model::{Clock, PluginName};
 use autokestra_sandbox::{Denial, GuestEvent, Stream};
 use autokestra_secrets::{Masked, MaskedJson, Masker};
-use autokestra_store::{AuditEvent, Change, Lease, LogEntry, LogLevel, LogSource, RunKey, Store, StoreError};
+use autokestra_store::{AuditEvent, Change, Lease, LogEntry, LogLevel, LogSource, RunKey, Store, StoreError, fault};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -202,14 +202,11 @@ pub(crate) async fn collect(
                 None => return Ok(rows),
             },
             () = tokio::time::sleep_until(flush_at), if due.is_some() => {
-                target.store.commit(&target.lease, merge(std::mem::take(&mut rows))).await?;
+                flush(target, &mut rows).await?;
             }
         }
         if rows.len() >= target.buffer {
-            target
-                .store
-                .commit(&target.lease, merge(std::mem::take(&mut rows)))
-                .await?;
+            flush(target, &mut rows).await?;
         }
         due = if rows.is_empty() {
             None
@@ -217,6 +214,14 @@ pub(crate) async fn collect(
             due.or_else(|| Some(Instant::now() + target.flush))
         };
     }
+}
+
+/// Writes rows before their attempt has ended.
+async fn flush(target: &LogTarget, rows: &mut Vec<Change>) -> Result<(), StoreError> {
+    fault::point("logs.flushing");
+    target.store.commit(&target.lease, merge(std::mem::take(rows))).await?;
+    fault::point("logs.flushed");
+    Ok(())
 }
 
 /// Joins runs of log entries, so that the store gets few changes.

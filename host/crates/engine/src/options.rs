@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::artifacts::Artifacts;
 use crate::event::RunEvent;
 
 /// The limits of a runner.
@@ -27,6 +28,8 @@ pub struct RunnerOptions {
     pub log_buffer: usize,
     /// The longest that a log entry is held.
     pub log_flush: Duration,
+    /// The folder of the files that tasks leave for others.
+    pub artifacts: Artifacts,
     /// How long a process owns its executions after its last sign of life; it gives one three times as often.
     pub lease: Duration,
 }

@@ -10,6 +10,7 @@ use autokestra_secrets::{Masked, OpenError, SealedJson};
 use autokestra_store::{AttemptErrorRow, Change, ExecutionDetail, LogLevel, TaskRunRow, Usage};
 use tokio::time::Instant;
 
+use crate::artifacts::{Artifact, Artifacts};
 use crate::batch::Batch;
 use crate::dispatch::TaskEnd;
 use crate::error::ResumeError;
@@ -23,12 +24,25 @@ use crate::unit::{TaskRun, Unit};
 
 /// What a retry keeps: units that succeeded, with what came of them.
 pub(crate) struct Kept {
-    units: Vec<(Unit, SealedJson)>,
+    units: Vec<KeptUnit>,
+}
+
+/// A unit that succeeded.
+struct KeptUnit {
+    unit: Unit,
+    output: SealedJson,
+    files: Vec<Artifact>,
 }
 
 /// What succeeded, and does not stand at or behind the task from which all is to run again. Of a task whose elements
-/// failed in part, those that succeeded are kept. `finally` runs again.
-pub(crate) fn kept(plan: &Plan, retried: &Retried) -> Kept {
+/// failed in part, those that succeeded are kept. What left files that are gone runs again, and so does `finally`.
+pub(crate) fn kept(plan: &Plan, retried: &Retried, artifacts: &Artifacts, now: Timestamp) -> Kept {
+    let rows = &retried.detail.tasks;
+    let lost = rows.iter().filter(|row| {
+        let mut files = row.files.iter();
+        !files.all(|file| artifacts.renew(&file.digest, now))
+    });
+    let lost: HashSet<(u64, Option<u32>)> = lost.map(|row| (row.position, row.item)).collect();
     let mut again: HashSet<usize> = (plan.main_len()..plan.len()).collect();
     let first = retried.from.as_ref();
     let first = first.and_then(|from| (0..plan.len()).find(|task| plan.task(*task).id == *from));
@@ -41,7 +55,8 @@ pub(crate) fn kept(plan: &Plan, retried: &Retried) -> Kept {
     // A task behind one that runs again runs again too: what it was given may have changed.
     for (task, _) in plan.workflow().tasks.iter().enumerate() {
         let row = retried.detail.tasks.iter().find(|row| is_task(row, task));
-        let succeeded = row.is_some_and(|row| row.state == TaskState::Success);
+        let has_lost = lost.iter().any(|(position, _)| usize::try_from(*position) == Ok(task));
+        let succeeded = !has_lost && row.is_some_and(|row| row.state == TaskState::Success);
         if !succeeded && !again.contains(&task) {
             let mut open = vec![task];
             while let Some(task) = open.pop() {
@@ -61,14 +76,15 @@ pub(crate) fn kept(plan: &Plan, retried: &Retried) -> Kept {
         let partly = row.item.is_some()
             && !from_itself(task)
             && plan.task(task).needs.iter().all(|need| !again.contains(&need.index));
-        let keeps = row.state == TaskState::Success && (!again.contains(&task) || partly);
-        keeps.then(|| {
-            (
-                unit,
-                row.sealed_output
-                    .clone()
-                    .unwrap_or(SealedJson::from_store(serde_json::Value::Null)),
-            )
+        let is_whole = row.state == TaskState::Success && !lost.contains(&(row.position, row.item));
+        let keeps = is_whole && (!again.contains(&task) || partly);
+        keeps.then(|| KeptUnit {
+            unit,
+            output: row
+                .sealed_output
+                .clone()
+                .unwrap_or(SealedJson::from_store(serde_json::Value::Null)),
+            files: files_of_row(row),
         })
     });
     Kept { units: units.collect() }
@@ -85,10 +101,23 @@ impl Execution {
         let whole: HashSet<usize> = kept
             .units
             .iter()
-            .filter(|(unit, _)| unit.item.is_none())
-            .map(|(unit, _)| unit.task)
+            .filter(|kept| kept.unit.item.is_none())
+            .map(|kept| kept.unit.task)
             .collect();
-        for (unit, sealed) in kept.units {
+        // The files of elements are known before their task's end is told.
+        for KeptUnit { unit, files, .. } in &kept.units {
+            batch.changes.extend(files.iter().map(|file| Change::File {
+                run: self.key(*unit),
+                name: file.name.clone(),
+                digest: file.digest,
+                size: file.size,
+            }));
+            self.note_files(*unit, files.iter().cloned());
+        }
+        for KeptUnit {
+            unit, output: sealed, ..
+        } in kept.units
+        {
             let output = self.shared.masker.open(&sealed)?;
             let fields = TaskFields {
                 message: Some(Masked::literal("kept from the execution that this one retries")),
@@ -130,6 +159,10 @@ impl Execution {
                 .all(|(row, task)| self.plan.task(task).id == row.task);
         if !same {
             return Err(ResumeError::OtherWorkflow);
+        }
+        for row in &detail.tasks {
+            let task = usize::try_from(row.position).unwrap_or(usize::MAX);
+            self.note_files(Unit { task, item: row.item }, files_of_row(row));
         }
         for (task, row) in tasks.iter().enumerate() {
             self.tasks[task] = run_of_row(row);
@@ -176,8 +209,7 @@ impl Execution {
     ) {
         self.tasks[task].state = state;
         self.tasks[task].reason = reason;
-        self.scope
-            .set_task(&self.plan.task(task).id, state, output.map(Arc::new));
+        self.tell_scope(task, state, output.map(Arc::new));
         self.dispatch.end(task);
         self.dispatch.withdraw(task);
     }
@@ -334,6 +366,15 @@ fn stopped_by(row: &TaskRunRow) -> Option<Stop> {
     let stops = StopReason::ALL.into_iter().map(Stop::of);
     let mut stops = stops.filter(|stop| stop.words().0 == code);
     Some(stops.next().unwrap_or(Stop::of(StopReason::User)))
+}
+
+fn files_of_row(row: &TaskRunRow) -> Vec<Artifact> {
+    let files = row.files.iter().map(|file| Artifact {
+        name: file.name.clone(),
+        digest: file.digest,
+        size: file.size,
+    });
+    files.collect()
 }
 
 fn run_of_row(row: &TaskRunRow) -> TaskRun {

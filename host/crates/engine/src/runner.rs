@@ -102,7 +102,9 @@ impl Runner {
         let inputs = Value::Object(inputs);
         let plan = Plan::new(Arc::clone(&given.workflow));
         let above = above(child.as_ref(), &source.0);
-        let kept = retry.as_ref().map(|retried| restore::kept(&plan, retried));
+        let kept = retry
+            .as_ref()
+            .map(|retried| restore::kept(&plan, retried, &self.shared.options.artifacts, self.shared.clock.now()));
         let new = NewExecution {
             id,
             workflow: given.workflow.id.clone(),
@@ -193,6 +195,8 @@ impl Runner {
         );
         let (stop, stopped) = watch::channel(None);
         let mut execution = Execution::new(parts, stopped);
+        // What its dead process was writing belongs to nobody.
+        self.shared.options.artifacts.remove_attempts(&|owner| owner == id);
         execution.restore(&detail, at)?;
         Ok(self.run(execution, stop))
     }
@@ -230,6 +234,7 @@ impl Runner {
             flows: given.flows,
             secrets: inside.secrets,
             above: inside.above,
+            artifacts: shared.options.artifacts.clone(),
             log_buffer: shared.options.log_buffer.max(1),
             log_flush: shared.options.log_flush,
         };

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::artifacts::Artifact;
 use crate::attempt::{End, Ended};
 use crate::batch::Batch;
 use crate::dispatch::{Skipped, TaskEnd};
@@ -26,6 +27,7 @@ pub(crate) struct TaskOutcome {
     pub(crate) next: Next<TaskState>,
     pub(crate) message: Option<Masked>,
     pub(crate) output: Option<Value>,
+    pub(crate) files: Vec<Artifact>,
 }
 
 impl TaskOutcome {
@@ -34,6 +36,7 @@ impl TaskOutcome {
             next: Next::to(TaskState::Success),
             message: None,
             output: Some(output),
+            files: Vec::new(),
         }
     }
 
@@ -42,6 +45,7 @@ impl TaskOutcome {
             next: Next::because(to, reason),
             message: Some(message),
             output: None,
+            files: Vec::new(),
         }
     }
 }
@@ -199,6 +203,7 @@ impl Execution {
 
     /// Takes an attempt that ended: its rows, then its unit's retry or end.
     pub(crate) fn settle(&mut self, mut ended: Ended, batch: &mut Batch) {
+        drop(ended.slot.take());
         batch.changes.append(&mut ended.rows);
         let (unit, at) = (ended.unit, ended.ended_at);
         let row = AttemptEnd {
@@ -219,7 +224,11 @@ impl Execution {
                 );
                 self.attempt_row(&row, None, batch);
                 self.state_rows(unit, std::mem::take(&mut ended.state), batch);
-                self.end_unit(unit, TaskOutcome::success(output), at, batch);
+                let end = TaskOutcome {
+                    files: std::mem::take(&mut ended.files),
+                    ..TaskOutcome::success(output)
+                };
+                self.end_unit(unit, end, at, batch);
             }
             End::Failed(failure) => {
                 self.closing_entries(
@@ -337,7 +346,19 @@ impl Execution {
 
     /// Writes a unit's end down, tells the graph or the list that it is of, and skips what can no longer run.
     pub(crate) fn end_unit(&mut self, unit: Unit, end: TaskOutcome, at: Timestamp, batch: &mut Batch) {
-        let TaskOutcome { next, message, output } = end;
+        let TaskOutcome {
+            next,
+            message,
+            output,
+            files,
+        } = end;
+        batch.changes.extend(files.iter().map(|file| Change::File {
+            run: self.key(unit),
+            name: file.name.clone(),
+            digest: file.digest,
+            size: file.size,
+        }));
+        self.note_files(unit, files);
         let fields = TaskFields {
             message: message.clone(),
             output: output.as_ref().map(|output| self.shared.masker.seal(output)),
@@ -361,7 +382,7 @@ impl Execution {
     ) {
         self.elements.remove(&task);
         let definition = self.plan.task(task);
-        self.scope.set_task(&definition.id, next.to, output);
+        self.tell_scope(task, next.to, output);
         if next.to == TaskState::Failed && definition.on_error == OnError::Fail {
             self.failure.get_or_insert(task);
         }
@@ -481,6 +502,7 @@ impl Execution {
                 message: Some(self.shared.masker.mask(&text)),
                 output: (self.plan.task(task).on_error == OnError::Continue)
                     .then(|| Value::Array(elements.into_results())),
+                files: Vec::new(),
             }
         } else {
             TaskOutcome::success(Value::Array(elements.into_results()))
@@ -498,7 +520,7 @@ impl Execution {
         let unit = Unit::task(skip.task);
         let next = Next::because(TaskState::Skipped, skip.reason);
         self.change_unit(unit, next, at, TaskFields::message(message.clone()), batch);
-        self.scope.set_task(&self.plan.task(skip.task).id, next.to, None);
+        self.tell_scope(skip.task, next.to, None);
         self.note_end(unit, next, Some(message), at, batch);
     }
 

@@ -132,6 +132,8 @@ named!(
         LimitOutput = "limit_output",
         /// The plugin opened more files, or more connections, than its limit.
         LimitHandles = "limit_handles",
+        /// The task left more files, or larger ones, than it may.
+        LimitFiles = "limit_files",
         /// The plugin returned an error of its own.
         PluginError = "plugin_error",
         /// The plugin ended its process with a code instead of returning.

@@ -66,6 +66,28 @@ impl Grants {
     }
 }
 
+impl Grants {
+    /// Mounts a folder of the engine's own. Where the workflow mounts another at that place, that one stands.
+    ///
+    /// Gives whether it was mounted.
+    pub fn add_folder(&mut self, host: PathBuf, guest: &str, writable: bool) -> bool {
+        let taken = self.mounts.iter().any(|mount| mount.guest == guest);
+        if !taken {
+            self.mounts.push(Mount {
+                host,
+                guest: guest.to_owned(),
+                perms: if writable {
+                    FsPerms::ReadWrite
+                } else {
+                    FsPerms::ReadOnly
+                },
+                only: None,
+            });
+        }
+        !taken
+    }
+}
+
 /// Adds a mount. Two of one place become one.
 fn add(mounts: &mut Vec<Mount>, new: Mount) -> Result<(), GrantError> {
     let Some(known) = mounts.iter_mut().find(|known| known.guest == new.guest) else {

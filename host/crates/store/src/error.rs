@@ -37,7 +37,11 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The disk is full.
-    #[error("the disk of {} is full; free some space", path.display())]
+    #[error(
+        "there is no room left for {}: the disk is full, or the database has the size of `storage.maxSizeMebibytes`; make room, \
+         then `workflow execution resume` goes on",
+        path.display()
+    )]
     DiskFull {
         /// The database.
         path: PathBuf,

@@ -62,6 +62,15 @@ pub struct ExecutionFilter {
     pub offset: u64,
 }
 
+/// Which executions to remove, and with them their task runs, attempts, logs and files.
+#[derive(Clone, Debug)]
+pub struct CleanupFilter {
+    /// Those that ended before.
+    pub ended_before: Timestamp,
+    /// In one of these states; empty: any that is an end, and the logs of no execution's own from that time too.
+    pub states: Vec<ExecutionState>,
+}
+
 /// Whose entries to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceFilter {

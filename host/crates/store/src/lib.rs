@@ -16,6 +16,7 @@
 mod audit;
 mod change;
 mod error;
+pub mod fault;
 mod filter;
 mod lease;
 mod row;
@@ -28,10 +29,11 @@ pub use change::{
     WorkflowSource,
 };
 pub use error::{FindError, StoreError};
-pub use filter::{ExecutionFilter, ExecutionRef, LogFilter, SourceFilter};
+pub use filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter, SourceFilter};
 pub use lease::{AcquireError, Admission, CancelAnswer, Lease, OwnerRow};
 pub use row::{
-    AttemptRow, AuditEventRow, ChildRow, ExecutionDetail, ExecutionPage, ExecutionRow, FileRow, LogRow, TaskRunRow,
+    AttemptRow, AuditEventRow, ChildRow, ExecutionDetail, ExecutionPage, ExecutionRow, FileRow, LogRow, Removed,
+    TaskRunRow,
 };
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
 pub use store::{LogReceiver, Store};

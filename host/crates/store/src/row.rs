@@ -92,6 +92,17 @@ pub struct ChildRow {
     pub state: ExecutionState,
 }
 
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Executions.
+    pub executions: u64,
+    /// Log entries.
+    pub logs: u64,
+    /// There is more to remove.
+    pub more: bool,
+}
+
 /// A file that a task run left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRow {

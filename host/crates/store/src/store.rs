@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use autokestra_model::{ExecutionId, PluginName, Timestamp, WorkflowId};
+use autokestra_model::{Digest, ExecutionId, PluginName, Timestamp, WorkflowId};
 use autokestra_secrets::{Masked, SealedJson};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::{FindError, StoreError};
-use crate::filter::{ExecutionFilter, ExecutionRef, LogFilter};
+use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
-use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow, Removed};
 
 /// Log rows as they are read. Dropping it ends the reading.
 pub type LogReceiver = mpsc::Receiver<Result<LogRow, StoreError>>;
@@ -58,6 +58,15 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Executions that have not ended and that no living process drives, oldest first.
     fn orphans(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<ExecutionId>, StoreError>>;
+
+    /// Removes some of what a filter takes; the audit trail stays. To be called until there is no more.
+    fn remove_some(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<Removed, StoreError>>;
+
+    /// What [`Store::remove_some`] would remove in all.
+    fn count_removable(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<Removed, StoreError>>;
+
+    /// Those of `digests` that some task run names as a file of its own.
+    fn named_files(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<Digest>, StoreError>>;
 
     /// Finds the execution that a person means.
     fn find_execution(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>>;

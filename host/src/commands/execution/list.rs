@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     pretty: bool,
 }
 
-fn state(text: &str) -> Result<ExecutionState, String> {
+pub(super) fn state(text: &str) -> Result<ExecutionState, String> {
     text.to_uppercase()
         .parse()
         .map_err(|error: autokestra_model::IdError| error.to_string())

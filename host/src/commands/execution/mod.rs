@@ -1,6 +1,8 @@
 //! `workflow execution …`.
 
 mod cancel;
+mod cleanup;
+mod files;
 mod inspect;
 mod list;
 mod logs;
@@ -17,6 +19,8 @@ pub(crate) enum Command {
     List(list::Arguments),
     Inspect(inspect::Arguments),
     Logs(logs::Arguments),
+    Files(files::Arguments),
+    Cleanup(cleanup::Arguments),
     Cancel(cancel::Arguments),
     Resume(resume::Arguments),
     Retry(retry::Arguments),
@@ -28,6 +32,8 @@ pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit
         Command::List(arguments) => list::run(arguments, &*store, ui).await,
         Command::Inspect(arguments) => inspect::run(arguments, &*store, ui).await,
         Command::Logs(arguments) => logs::run(arguments, &*store, ui).await,
+        Command::Files(arguments) => files::run(arguments, place, &*store, ui).await,
+        Command::Cleanup(arguments) => cleanup::run(arguments, place, &*store, ui).await,
         Command::Cancel(arguments) => cancel::run(arguments, place, store, ui).await,
         Command::Resume(arguments) => resume::run(arguments, place, store, ui).await,
         Command::Retry(arguments) => retry::run(arguments, place, store, ui).await,

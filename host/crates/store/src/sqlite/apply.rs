@@ -12,6 +12,7 @@ use crate::change::{AttemptErrorRow, Change, LogEntry, LogSource, NewExecution, 
 use crate::error::StoreError;
 use crate::lease::{Admission, Lease};
 use crate::sqlite::audit;
+use crate::sqlite::cleanup;
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::leases;
 use crate::sqlite::owner::Owner;
@@ -48,6 +49,7 @@ pub(super) fn apply(connection: &Connection, path: &Path, owner: &Owner, work: &
             Ok(Reply::Done)
         }
         Work::Cancel(id, actor, at) => rows.cancel(*id, actor, *at).map(Reply::Cancelled),
+        Work::Remove(filter) => cleanup::remove_some(connection, path, filter).map(Reply::Removed),
         Work::Logs(entries) => {
             rows.logs(entries)?;
             Ok(Reply::Done)

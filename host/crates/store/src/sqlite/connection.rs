@@ -27,6 +27,8 @@ pub struct SqliteOptions {
     pub path: PathBuf,
     /// When a commit counts as durable.
     pub synchronous: Synchronous,
+    /// The most that the file may grow to, in bytes; none: as large as the disk. A full database is as a full disk.
+    pub size_max: Option<u64>,
 }
 
 /// Opens the connection of the writer; makes the file where there is none.
@@ -56,6 +58,12 @@ pub(super) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
             },
         )?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        if let Some(size_max) = options.size_max {
+            let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+            // Asking for fewer pages than there are changes nothing but that no more are added.
+            let size_max = i64::try_from(size_max).unwrap_or(i64::MAX);
+            connection.pragma_update(None, "max_page_count", (size_max / page.max(1)).max(1))?;
+        }
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())
     };
@@ -72,8 +80,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Makes the file and its folder for their owner alone: the log may hold what is nobody else's business.
-fn create(path: &Path) -> std::io::Result<()> {
+/// Locks the folder of a database. Where its file system has no locks, SQLite's own have to do.
+pub(super) fn lock_folder(path: &Path) -> Option<std::fs::File> {
+    create_folder(path).ok()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
+}
+
+fn create_folder(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
@@ -81,11 +97,21 @@ fn create(path: &Path) -> std::io::Result<()> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder)?;
     }
+    Ok(())
+}
+
+/// Makes the file and its folder for their owner alone: the log may hold what is nobody else's business.
+fn create(path: &Path) -> std::io::Result<()> {
+    create_folder(path)?;
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).read(true).write(true);
+    // One that is there is left to SQLite: closing a file of one's own gives up the locks that it holds on it.
+    options.create_new(true).read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 /// What an error of SQLite means for who uses the store.

@@ -12,6 +12,7 @@ use crate::sqlite::connection::sqlite_error;
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_engine.sql"),
+    include_str!("migrations/0003_cleanup.sql"),
 ];
 
 /// How often a step is tried that another process may be at.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod cleanup;
 mod connection;
 mod decode;
 mod leases;
@@ -14,7 +15,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use autokestra_model::{ExecutionId, PluginName, Timestamp, WorkflowId};
+use autokestra_model::{Digest, ExecutionId, PluginName, Timestamp, WorkflowId};
 use autokestra_secrets::{Masked, SealedJson};
 use futures::future::BoxFuture;
 use rusqlite::Connection;
@@ -24,9 +25,9 @@ pub use connection::{SqliteOptions, Synchronous};
 
 use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::{FindError, StoreError};
-use crate::filter::{ExecutionFilter, ExecutionRef, LogFilter};
+use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
-use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, Removed};
 use crate::sqlite::leases::Acquired;
 use crate::sqlite::owner::Owner;
 use crate::sqlite::writer::{Reply, Work, Writer};
@@ -67,8 +68,11 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`], which tells a newer version, a damaged file, a missing permission and a full disk apart.
     pub fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
+        // One process at a time: SQLite says that it is busy, and does not wait, where two make the same database.
+        let opening = connection::lock_folder(&options.path);
         let mut connection = connection::open_writer(options)?;
         migrations::migrate(&mut connection, &options.path)?;
+        drop(opening);
         let owner = Arc::new(Owner::new(&options.path));
         let writer = Writer::start(connection, &options.path, Arc::clone(&owner))?;
         Ok(Self {
@@ -221,6 +225,25 @@ impl Store for SqliteStore {
     fn orphans(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<ExecutionId>, StoreError>> {
         let path = self.readers.path.clone();
         self.read(move |connection| leases::orphans(connection, &path, now))
+    }
+
+    fn remove_some(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<Removed, StoreError>> {
+        Box::pin(async move {
+            match self.writer.submit(Work::Remove(filter)).await? {
+                Reply::Removed(removed) => Ok(removed),
+                _ => Err(StoreError::Closed),
+            }
+        })
+    }
+
+    fn count_removable(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<Removed, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| cleanup::count(connection, &path, &filter))
+    }
+
+    fn named_files(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<Digest>, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| cleanup::named(connection, &path, &digests))
     }
 
     fn find_execution(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>> {

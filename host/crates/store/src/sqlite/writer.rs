@@ -11,7 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::StoreError;
+use crate::fault;
+use crate::filter::CleanupFilter;
 use crate::lease::{Admission, Lease};
+use crate::row::Removed;
 use crate::sqlite::apply;
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::leases::Acquired;
@@ -32,6 +35,7 @@ pub(super) enum Work {
     Renew(Timestamp),
     Cancel(ExecutionId, Masked, Timestamp),
     Logs(Vec<LogEntry>),
+    Remove(CleanupFilter),
 }
 
 /// What is said to the caller of a piece of work.
@@ -41,6 +45,7 @@ pub(super) enum Reply {
     Acquired(Acquired),
     Admission(Admission),
     Cancelled(Option<ExecutionState>),
+    Removed(Removed),
 }
 
 struct Job {
@@ -126,8 +131,11 @@ fn write_one(connection: &mut Connection, path: &Path, owner: &Owner, work: &Wor
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite)?;
+    fault::point("commit.begun");
     let reply = apply::apply(&transaction, path, owner, work)?;
+    fault::point("commit.applied");
     transaction.commit().map_err(sqlite)?;
+    fault::point("commit.done");
     Ok(reply)
 }
 
@@ -142,6 +150,7 @@ fn write_group(
     let mut transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite)?;
+    fault::point("commit.begun");
     let mut results = Vec::with_capacity(group.len());
     for job in group {
         let savepoint = transaction.savepoint().map_err(sqlite)?;
@@ -154,6 +163,8 @@ fn write_group(
         }
         results.push(result);
     }
+    fault::point("commit.applied");
     transaction.commit().map_err(sqlite)?;
+    fault::point("commit.done");
     Ok(results)
 }

@@ -1,5 +1,6 @@
 //! What every store must do, written against the trait. PostgreSQL will run the same.
 
+mod cleanup;
 mod leases;
 mod opening;
 
@@ -23,6 +24,7 @@ fn options(folder: &tempfile::TempDir) -> SqliteOptions {
     SqliteOptions {
         path: folder.path().join("data/db.sqlite"),
         synchronous: Synchronous::Normal,
+        size_max: None,
     }
 }
 

@@ -29,6 +29,7 @@ async fn a_file_that_is_no_database_is_told_and_left() {
     let options = SqliteOptions {
         path: folder.path().join("notes.txt"),
         synchronous: Synchronous::Full,
+        size_max: None,
     };
     let text = "these are notes, and by no means a database".repeat(50);
     std::fs::write(&options.path, &text).expect("written");
