@@ -241,6 +241,42 @@ fn a_retry_that_waits_is_due_at_its_time_in_another_process() {
     assert_eq!(nap["attempts"].as_array().map(Vec::len), Some(1));
 }
 
+/// Moves every time that the database has, which is what a clock that jumps the other way does.
+fn shift_times(place: &Place, millis: i64) {
+    let database = rusqlite::Connection::open(place.path("data/db.sqlite")).expect("the database");
+    for sql in [
+        "UPDATE executions SET created_at = created_at + ?1, started_at = started_at + ?1",
+        "UPDATE task_runs SET started_at = started_at + ?1, due_at = due_at + ?1",
+        "UPDATE attempts SET started_at = started_at + ?1",
+        "UPDATE owners SET expires_at = expires_at + ?1",
+    ] {
+        database.execute(sql, [millis]).expect("they are moved");
+    }
+}
+
+#[test]
+fn a_clock_that_jumped_neither_holds_an_execution_up_nor_breaks_it() {
+    const HOUR: i64 = 60 * 60 * 1000;
+    for jumped in [HOUR, -HOUR] {
+        let place =
+            Place::with_flow("id: wait\ntasks: [{ id: nap, type: core/time.sleep, inputs: { seconds: 0.5 } }]\n");
+        let mut child = place.spawn("run flow.yaml");
+        wait_for_line(&mut child, "started");
+        while place.inspect()["state"] != "WAITING" {}
+        signal(&child, Signal::SIGKILL);
+        assert_eq!(place.finish(child).code, -1);
+        shift_times(&place, -jumped);
+        // Set back by an hour it would sleep for an hour and more, if what is stored were believed.
+        place.run("execution resume last").code(0);
+        let execution = place.inspect();
+        assert_eq!(
+            (&execution["state"], &task(&execution, "nap")["state"]),
+            (&json!("SUCCESS"), &json!("SUCCESS"))
+        );
+        assert!(execution["duration"].is_u64(), "{execution:#}");
+    }
+}
+
 #[test]
 fn a_secret_at_rest_is_a_reference_and_is_whole_after_a_resume() {
     let (server, told) = silent_once();

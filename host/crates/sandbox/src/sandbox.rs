@@ -9,7 +9,7 @@ use std::time::Duration;
 use autokestra_model::{Digest, PluginName};
 use tokio::sync::{Mutex, OnceCell};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::GuestPre;
 use crate::cache::Cache;
@@ -115,6 +115,9 @@ impl Runtime {
     }
 }
 
+/// Bytes of a memory or a table that stay resident for the next instance in its place.
+const KEPT_RESIDENT: usize = 1 << 20;
+
 /// An engine whose instances take their memory from a pool: instantiating one costs microseconds.
 fn pooled(fuel: bool, max_attempts: usize) -> wasmtime::Result<Engine> {
     let attempts = u32::try_from(max_attempts.clamp(1, 1000)).unwrap_or(1000);
@@ -125,6 +128,10 @@ fn pooled(fuel: bool, max_attempts: usize) -> wasmtime::Result<Engine> {
     pool.total_memories((attempts + 1) * 2);
     pool.total_tables((attempts + 1) * 8);
     pool.total_stacks(attempts + 1);
+    // What a small plugin touched is set to zero by writing, not given back to the kernel: fewer calls, fewer page faults.
+    pool.linear_memory_keep_resident(KEPT_RESIDENT);
+    pool.table_keep_resident(KEPT_RESIDENT);
+    pool.pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     codegen::configure(&mut config, fuel);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
