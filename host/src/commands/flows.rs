@@ -1,6 +1,6 @@
 //! How `core/flow.run` finds workflows: files below the folder of the workflow that asks.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use autokestra_engine::{Flow, Flows};
@@ -23,29 +23,36 @@ pub(super) struct Files {
     pub(super) sandbox: Sandbox,
 }
 
+/// The file of a path below `base`, or of a file's name in it without its ending; every link followed.
+pub(super) fn locate(base: &Path, name: &str) -> Result<PathBuf, String> {
+    let named = Path::new(name);
+    // The name may come from data: it chooses among what lies beside the workflow, and nothing else.
+    if named
+        .components()
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return Err(format!("`{name}` leads out of the workflow's folder"));
+    }
+    let is_path = named.extension().is_some() || named.components().count() > 1;
+    let tried = if is_path {
+        vec![base.join(named)]
+    } else {
+        ["yaml", "yml"].map(|end| base.join(format!("{name}.{end}"))).to_vec()
+    };
+    let path = tried.iter().find_map(|path| path.canonicalize().ok());
+    let path = path.ok_or_else(|| format!("there is no workflow `{name}` in {}", base.display()))?;
+    let inside = base.canonicalize().is_ok_and(|base| path.starts_with(base));
+    if inside {
+        Ok(path)
+    } else {
+        Err(format!("`{name}` is a link that leads out of the workflow's folder"))
+    }
+}
+
 impl Flows for Files {
     fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, String>> {
         Box::pin(async move {
-            let named = Path::new(name);
-            // The name may come from data: it chooses among what lies beside the workflow, and nothing else.
-            if named
-                .components()
-                .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
-            {
-                return Err(format!("`{name}` leads out of the workflow's folder"));
-            }
-            let is_path = named.extension().is_some() || named.components().count() > 1;
-            let tried = if is_path {
-                vec![base.join(named)]
-            } else {
-                ["yaml", "yml"].map(|end| base.join(format!("{name}.{end}"))).to_vec()
-            };
-            let path = tried.iter().find_map(|path| path.canonicalize().ok());
-            let path = path.ok_or_else(|| format!("there is no workflow `{name}` in {}", base.display()))?;
-            let inside = base.canonicalize().is_ok_and(|base| path.starts_with(base));
-            if !inside {
-                return Err(format!("`{name}` is a link that leads out of the workflow's folder"));
-            }
+            let path = locate(base, name)?;
             let text = std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
             let folder = path.parent().unwrap_or(base).to_path_buf();
             self.flow(path.display().to_string(), text, folder).await

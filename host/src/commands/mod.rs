@@ -1,5 +1,6 @@
 //! One file per command, named as it is typed.
 
+mod children;
 pub(crate) mod config;
 mod drive;
 pub(crate) mod execution;

@@ -8,6 +8,7 @@ use autokestra_engine::{is_own_plugin, own_actions};
 use autokestra_model::{ActionName, Catalog, Diagnostics, Lookup, PluginName, Source, Workflow};
 use autokestra_sandbox::{LoadError, Plugin, Sandbox};
 
+use super::children::Children;
 use crate::error::{CliError, Exit};
 
 /// A workflow that can run, and what is doubtful about it.
@@ -29,7 +30,15 @@ pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, Cli
     })?;
     let text = String::from_utf8(text)
         .map_err(|error| CliError::input(format!("read {}: it is no UTF-8: {error}", path.display())))?;
-    check_text(Source::new(path.display().to_string(), text), sandbox).await
+    let mut checked = check_text(Source::new(path.display().to_string(), text), sandbox).await?;
+    // One that cannot be named any more cannot name others either: then it fails where it runs them.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let found = Children::new(sandbox).check(&checked.workflow, path).await;
+    checked.warnings.extend(found);
+    if checked.warnings.has_errors() {
+        return Err(CliError::diagnostics(checked.source, checked.warnings));
+    }
+    Ok(checked)
 }
 
 /// Validates a workflow's text.

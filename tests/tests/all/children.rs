@@ -61,7 +61,7 @@ fn a_child_that_cannot_be_started_is_told() {
             .to_owned();
         assert!(message.contains(told), "{message}");
     }
-    let (_, _, execution) = run("workflow: child", "id: child\ntasks: []\n");
+    let (_, _, execution) = run("workflow: \"{{ 'child' }}\"", "id: child\ntasks: []\n");
     let message = task(&execution, "child")["message"]
         .as_str()
         .expect("a message")
@@ -70,6 +70,62 @@ fn a_child_that_cannot_be_started_is_told() {
         message.contains("child.yaml:2:") && message.contains("`tasks` is empty"),
         "{message}"
     );
+}
+
+#[test]
+fn what_is_wrong_with_a_named_child_is_told_before_anything_runs() {
+    let place = Place::with_flow(&parent("workflow: child"));
+    place.write(
+        "child.yaml",
+        "id: child\ntasks: [{ id: next, type: core/flow.run, inputs: { workflow: third } }]\n",
+    );
+    place.write("third.yaml", "id: third\nfinally: [{ id: back, type: core/flow.run, inputs: { workflow: child.yaml } }]\ntasks: [{ id: a, type: core/console.log, inputs: { message: m } }]\n");
+    let mut told = place.run("run flow.yaml").code(2).stderr;
+    told += &place.run("validate third.yaml").code(2).stderr;
+    assert_eq!(place.run("execution list --json").code(0).json()["total"], 0);
+    place.write("child.yaml", "id: child\ntasks: []\n");
+    told += &place.run("validate flow.yaml").code(2).stderr;
+    // One that is not there may be written by another task before.
+    place.write("flow.yaml", &parent("workflow: ./none.yaml"));
+    let warned = place.run("validate flow.yaml").code(0).stderr;
+    told += warned.lines().next().unwrap_or_default();
+    insta::assert_snapshot!(told.replace(&place.root().display().to_string(), "PLACE"), @r#"
+    broken_workflow
+
+      × the workflow `child` cannot run: the workflow `third` cannot run: `child.yaml` would run
+      │ inside itself
+       ╭─[flow.yaml:3:59]
+     2 │ tasks:
+     3 │   - { id: child, type: core/flow.run, inputs: { workflow: child } }
+       ·                                                           ──┬──
+       ·                                                             ╰── this workflow
+     4 │ outputs: { got: "{{ tasks.child.output }}" }
+       ╰────
+      help: `workflow validate` that file
+    broken_workflow
+
+      × the workflow `child.yaml` cannot run: `third` would run inside itself
+       ╭─[third.yaml:2:64]
+     1 │ id: third
+     2 │ finally: [{ id: back, type: core/flow.run, inputs: { workflow: child.yaml } }]
+       ·                                                                ─────┬────
+       ·                                                                     ╰── this workflow
+     3 │ tasks: [{ id: a, type: core/console.log, inputs: { message: m } }]
+       ╰────
+      help: `workflow validate` that file
+    broken_workflow
+
+      × the workflow `child` cannot run: PLACE/child.yaml:2:8: `tasks` is empty
+       ╭─[flow.yaml:3:59]
+     2 │ tasks:
+     3 │   - { id: child, type: core/flow.run, inputs: { workflow: child } }
+       ·                                                           ──┬──
+       ·                                                             ╰── this workflow
+     4 │ outputs: { got: "{{ tasks.child.output }}" }
+       ╰────
+      help: `workflow validate` that file
+    missing_workflow
+    "#);
 }
 
 #[test]
@@ -102,7 +158,7 @@ fn a_failed_child_fails_its_task_and_a_cycle_is_refused() {
             .is_some_and(|text| text.contains("ended FAILED: task `no` failed: alas")),
         "{failed}"
     );
-    let cycle = "id: child\ntasks: [{ id: back, type: core/flow.run, inputs: { workflow: flow.yaml } }]\n";
+    let cycle = "id: child\ntasks: [{ id: back, type: core/flow.run, inputs: { workflow: \"{{ 'flow.yaml' }}\" } }]\n";
     let (ended, _, execution) = run("workflow: child", cycle);
     assert_eq!(ended.code, 1);
     let failed = task(&execution, "child");

@@ -311,6 +311,13 @@ impl Template {
         self.root.source()
     }
 
+    /// The value of a key of a mapping, where no expression is in it.
+    #[must_use]
+    pub fn literal(&self, key: &str) -> Option<Value> {
+        let mut literals = self.literals().into_iter();
+        literals.find_map(|(name, value)| value.filter(|_| name == key))
+    }
+
     /// The secrets that it names.
     #[must_use]
     pub fn secrets(&self) -> &[SecretName] {
