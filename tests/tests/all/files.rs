@@ -52,7 +52,8 @@ fn age(place: &Place) {
 #[test]
 fn a_file_is_left_by_one_task_and_read_by_another() {
     let place = Place::with_flow(FLOW);
-    place.run("run flow.yaml").code(0);
+    let run = place.run("run flow.yaml").code(0);
+    assert!(!run.stderr.contains("missing_permission"), "{run:?}");
     let execution = place.inspect();
     assert_eq!(task(&execution, "read")["output"], "a,b\n1,2\n");
     let files = &task(&execution, "report")["files"];

@@ -24,7 +24,8 @@ Examples:
   workflow execution cleanup --days 7 --states SUCCESS FAILED
   workflow execution cleanup --days 7 --json
 
-Executions that ended before are removed with their task runs, logs, and files that no other execution has. The audit trail stays.";
+Executions that ended before are removed with their task runs, logs, and files that no other execution has.
+The audit trail stays. A file stays for an hour after it was left.";
 
 /// Remove executions that ended long ago
 #[derive(Debug, clap::Args)]

@@ -91,7 +91,7 @@ impl Workflow {
 
     fn check_grants(&self, task: &Task, info: &ActionInfo, found: &mut Diagnostics) {
         let granted = task.permissions.as_ref().unwrap_or(&self.permissions);
-        let files = granted.read.is_empty() && granted.write.is_empty();
+        let files = granted.read.is_empty() && granted.write.is_empty() && !uses_artifacts(task);
         let mut warn = |what: &str, yaml: &str| {
             let message = format!("`{}` can {what}, and `{}` is granted none of it", info.plugin, task.id);
             let warning = Diagnostic::warning("missing_permission", task.places.action, message);
@@ -164,6 +164,19 @@ fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic
             Err(Box::new(error("unusable_plugin", message)))
         }
     }
+}
+
+/// Whether a task's inputs speak of files that need no grant: its own below `/artifacts`, or those of another task.
+fn uses_artifacts(task: &Task) -> bool {
+    fn names(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains("/artifacts"),
+            Value::Array(items) => items.iter().any(names),
+            Value::Object(entries) => entries.values().any(names),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    !task.inputs.files_of().is_empty() || names(&task.inputs.source())
 }
 
 fn check_inputs(task: &Task, action: &Checked, found: &mut Diagnostics) {
