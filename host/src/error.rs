@@ -194,6 +194,7 @@ impl From<StartError> for CliError {
             StartError::Plugin { source, .. } => source.into(),
             StartError::Store(source) => source.into(),
             StartError::Open(source) => Self::input(source.to_string()),
+            StartError::Random(source) => Self::of(Exit::Machine, &source),
         }
     }
 }
@@ -210,6 +211,7 @@ impl From<ResumeError> for CliError {
                 Self::of(Exit::Failed, &source).hint("it needs no help; `workflow execution logs` shows how it goes")
             }
             ResumeError::Plugin { source, .. } => source.into(),
+            ResumeError::Random(source) => Self::of(Exit::Machine, &source),
             ResumeError::Open(_) | ResumeError::OtherWorkflow => Self::of(Exit::Input, &error),
         }
     }

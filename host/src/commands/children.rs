@@ -78,7 +78,8 @@ impl<'a> Children<'a> {
     async fn child(&mut self, path: PathBuf) -> Result<(), String> {
         let text = std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
         let source = Source::new(path.display().to_string(), text);
-        let checked = check_text(source, self.sandbox)
+        let base = path.parent().unwrap_or(Path::new("/"));
+        let checked = check_text(source, base, self.sandbox)
             .await
             .map_err(|error| error.to_string())?;
         let found = self.check(&checked.workflow, path).await;

@@ -50,8 +50,9 @@ pub(super) fn runner(place: &Place, store: &Arc<dyn Store>, sandbox: Sandbox) ->
 /// The values of a workflow's secrets.
 pub(super) fn secrets(workflow: &Workflow, place: &Place) -> Result<Secrets, CliError> {
     let read = |name: &str| std::env::var(name).ok();
+    let names: Vec<_> = workflow.secrets.iter().map(|secret| secret.name.clone()).collect();
     Ok(autokestra_secrets::source::load(
-        &workflow.secrets,
+        &names,
         &read,
         place.settings.secrets_file(),
     )?)

@@ -66,7 +66,7 @@ impl Flows for Files {
 
 impl Files {
     async fn flow(&self, name: String, text: String, base: std::path::PathBuf) -> Result<Flow, String> {
-        let checked = check_text(Source::new(name.clone(), text.clone()), &self.sandbox).await;
+        let checked = check_text(Source::new(name.clone(), text.clone()), &base, &self.sandbox).await;
         let checked = checked.map_err(|error| format!("`{name}` is no good: {error}"))?;
         let secrets = secrets(&checked.workflow, &self.place).map_err(|error| error.to_string())?;
         Ok(Flow {
@@ -82,12 +82,13 @@ impl Files {
         // Which secrets the text needs stands in the text; their values matter only where someone wrote one into it.
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let shown = text(source.text.masked().value());
-        let mut checked = check_text(Source::new(source.name.clone(), shown.clone()), &self.sandbox).await?;
+        let base = Path::new(&source.base);
+        let mut checked = check_text(Source::new(source.name.clone(), shown.clone()), base, &self.sandbox).await?;
         let secrets = secrets(&checked.workflow, &self.place)?;
         let opened = Masker::new(&secrets).open(&source.text);
         let opened = text(&opened.map_err(|error| CliError::input(error.to_string()))?);
         if opened != shown {
-            checked = check_text(Source::new(source.name.clone(), opened.clone()), &self.sandbox).await?;
+            checked = check_text(Source::new(source.name.clone(), opened.clone()), base, &self.sandbox).await?;
         }
         Ok(Flow {
             workflow: Arc::new(checked.workflow),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use autokestra_engine::{is_own_plugin, own_actions};
-use autokestra_model::{ActionName, Catalog, Diagnostics, Lookup, PluginName, Source, Workflow};
+use autokestra_model::{ActionName, Catalog, Diagnostics, Lookup, PluginName, Policy, Source, Workflow, past_ceiling};
 use autokestra_sandbox::{LoadError, Plugin, Sandbox};
 
 use super::children::Children;
@@ -30,7 +30,7 @@ pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, Cli
     })?;
     let text = String::from_utf8(text)
         .map_err(|error| CliError::input(format!("read {}: it is no UTF-8: {error}", path.display())))?;
-    let mut checked = check_text(Source::new(path.display().to_string(), text), sandbox).await?;
+    let mut checked = check_text(Source::new(path.display().to_string(), text), &base(path)?, sandbox).await?;
     // One that cannot be named any more cannot name others either: then it fails where it runs them.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let found = Children::new(sandbox).check(&checked.workflow, path).await;
@@ -41,8 +41,8 @@ pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, Cli
     Ok(checked)
 }
 
-/// Validates a workflow's text.
-pub(crate) async fn check_text(source: Source, sandbox: &Sandbox) -> Result<Checked, CliError> {
+/// Validates a workflow's text. Its relative paths start at `base`.
+pub(crate) async fn check_text(source: Source, base: &Path, sandbox: &Sandbox) -> Result<Checked, CliError> {
     let parsed = match Workflow::parse(&source) {
         Ok(parsed) => parsed,
         Err(errors) => return Err(CliError::diagnostics(source, errors)),
@@ -50,6 +50,8 @@ pub(crate) async fn check_text(source: Source, sandbox: &Sandbox) -> Result<Chec
     let catalog = Known::load(&parsed.workflow, sandbox).await?;
     let mut found = parsed.warnings;
     found.extend(parsed.workflow.check_actions(&catalog));
+    found.extend(parsed.workflow.check_policy(sandbox.policy(), base));
+    found.extend(catalog.check_policy(&parsed.workflow, sandbox.policy()));
     if found.has_errors() {
         return Err(CliError::diagnostics(source, found));
     }
@@ -85,6 +87,21 @@ impl Known {
             plugins.insert(name.clone(), plugin);
         }
         Ok(Self { plugins, names })
+    }
+}
+
+impl Known {
+    /// Holds the plugins of a workflow against those that the operator lets run.
+    fn check_policy(&self, workflow: &Workflow, policy: &Policy) -> Diagnostics {
+        let mut found = Diagnostics::new();
+        for task in &workflow.tasks {
+            if let Some(Ok(plugin)) = self.plugins.get(task.action.plugin())
+                && let Err(past) = policy.check_plugin(&plugin.name, &plugin.digest)
+            {
+                found.push(past_ceiling(&past, task.places.action));
+            }
+        }
+        found
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use autokestra_model::diagnostic::nearest;
 use autokestra_model::reader::{self, Fields};
 use autokestra_model::yaml::{self, Node, NodeKind};
-use autokestra_model::{Diagnostic, Diagnostics, Source};
+use autokestra_model::{Diagnostic, Diagnostics, NetworkPattern, Source};
 use autokestra_secrets::source::VARIABLE_PREFIX as SECRET_PREFIX;
 use serde_json::Value;
 
@@ -123,6 +123,24 @@ impl Loaded {
         items.iter().filter_map(Value::as_str).collect()
     }
 
+    /// Network patterns, where they are set.
+    pub(crate) fn networks(&self, key: &str) -> Option<Vec<NetworkPattern>> {
+        let items = self.value(key).as_array()?;
+        let pattern = |item: &Value| match item {
+            Value::String(text) => NetworkPattern::parse(text, false).ok(),
+            _ => NetworkPattern::parse(item.get("host")?.as_str()?, true).ok(),
+        };
+        Some(items.iter().filter_map(pattern).collect())
+    }
+
+    /// Whether a setting is more than its default, and where it stands.
+    pub(crate) fn origin(&self, key: &str) -> Option<String> {
+        match self.values.get(key) {
+            None | Some((_, Origin::Default)) => None,
+            Some((_, origin)) => Some(origin.to_string()),
+        }
+    }
+
     fn set(&mut self, setting: &'static Setting, value: Value, origin: Origin) {
         self.values.insert(setting.key, (value, origin));
     }
@@ -139,70 +157,65 @@ fn read_file(source: &Source, path: &Path, loaded: &mut Loaded) -> Result<(), Di
         return Ok(());
     }
     let mut errors = Diagnostics::new();
-    let top: Vec<&str> = known_below(None);
     let folder = path.parent().unwrap_or(Path::new(""));
-    if let Some(fields) = Fields::read(&root, "the configuration", &top, &mut errors) {
-        for name in top {
-            let Some(node) = fields.get(name) else { continue };
-            let mut take = |setting: &'static Setting, node: &Node, errors: &mut Diagnostics| {
-                if let Some(value) = read_node(setting, node, folder, errors) {
-                    let (line, _) = source.line_column(node.span.start);
-                    loaded.set(setting, value, Origin::File(path.to_path_buf(), line));
-                }
-            };
-            if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == name) {
-                take(setting, node, &mut errors);
-                continue;
-            }
-            // A section whose keys are all commented out.
-            if matches!(node.kind, NodeKind::Null) {
-                continue;
-            }
-            let below = known_below(Some(name));
-            if let Some(section) = Fields::read(node, section_name(name), &below, &mut errors) {
-                for setting in SETTINGS {
-                    let key = setting.key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
-                    if let Some(node) = key.and_then(|key| section.get(key)) {
-                        take(setting, node, &mut errors);
-                    }
-                }
-            }
+    let mut take = |setting: &'static Setting, node: &Node, errors: &mut Diagnostics| {
+        if let Some(value) = read_node(setting, node, folder, errors) {
+            let (line, _) = source.line_column(node.span.start);
+            loaded.set(setting, value, Origin::File(path.to_path_buf(), line));
         }
-    }
+    };
+    read_section(&root, "", &mut take, &mut errors);
     if errors.has_errors() { Err(errors) } else { Ok(()) }
 }
 
-/// The keys that may stand at the top, or in a section.
-fn known_below(section: Option<&str>) -> Vec<&'static str> {
+/// Reads the section whose keys begin with `prefix`, a text such as `storage.`, and those within it.
+fn read_section(
+    node: &Node,
+    prefix: &'static str,
+    take: &mut dyn FnMut(&'static Setting, &Node, &mut Diagnostics),
+    errors: &mut Diagnostics,
+) {
+    let known = known_below(prefix);
+    let what = if prefix.is_empty() {
+        "the configuration"
+    } else {
+        prefix.trim_end_matches('.')
+    };
+    let Some(fields) = Fields::read(node, what, &known, errors) else {
+        return;
+    };
+    for name in known {
+        let Some(node) = fields.get(name) else { continue };
+        let below = |setting: &&Setting| setting.key.strip_prefix(prefix).is_some_and(|rest| rest == name);
+        if let Some(setting) = SETTINGS.iter().find(below) {
+            take(setting, node, errors);
+        } else if !matches!(node.kind, NodeKind::Null) {
+            // A section whose keys are all commented out is null.
+            let within = SETTINGS.iter().find_map(|setting| {
+                let length = prefix.len() + name.len() + 1;
+                let start = setting.key.get(..length)?;
+                (start.strip_prefix(prefix)?.strip_suffix('.')? == name).then_some(start)
+            });
+            if let Some(within) = within {
+                read_section(node, within, take, errors);
+            }
+        }
+    }
+}
+
+/// The keys that may stand below a prefix.
+fn known_below(prefix: &str) -> Vec<&'static str> {
     let mut known = Vec::new();
     for setting in SETTINGS {
-        let (first, rest) = setting
-            .key
-            .split_once('.')
-            .map_or((setting.key, None), |(first, rest)| (first, Some(rest)));
-        let key = match section {
-            None => first,
-            Some(section) if section == first => rest.unwrap_or_default(),
-            Some(_) => continue,
+        let Some(rest) = setting.key.strip_prefix(prefix) else {
+            continue;
         };
+        let key = rest.split('.').next().unwrap_or(rest);
         if !known.contains(&key) {
             known.push(key);
         }
     }
     known
-}
-
-/// A section in the words of a message. Sections are few and fixed.
-fn section_name(name: &str) -> &'static str {
-    match name {
-        "server" => "server",
-        "storage" => "storage",
-        "execution" => "execution",
-        "logging" => "logging",
-        "plugins" => "plugins",
-        "secrets" => "secrets",
-        _ => "this section",
-    }
 }
 
 fn read_node(setting: &'static Setting, node: &Node, folder: &Path, errors: &mut Diagnostics) -> Option<Value> {
@@ -217,6 +230,24 @@ fn read_node(setting: &'static Setting, node: &Node, folder: &Path, errors: &mut
                 .iter()
                 .filter_map(|item| reader::string(item, what, errors).map(|text| placed(folder, text)));
             Some(Value::Array(paths.collect()))
+        }
+        Kind::Texts => {
+            let items = reader::list(node, what, errors).iter();
+            let texts = items.filter_map(|item| reader::string(item, what, errors).map(Value::from));
+            Some(Value::Array(texts.collect()))
+        }
+        Kind::Networks => {
+            let items = reader::list(node, what, errors).iter();
+            let patterns = items.filter_map(|item| NetworkPattern::read(item, errors));
+            Some(Value::Array(patterns.map(|pattern| network_value(&pattern)).collect()))
+        }
+        Kind::Proxy => {
+            let text = reader::string(node, what, errors)?;
+            if proxy(text).is_none() {
+                let error = Diagnostic::error("invalid_value", node.span, format!("`{what}` cannot be `{text}`"));
+                errors.push(error.label(format!("expected {PROXY_EXPECTED}")));
+            }
+            Some(text.into())
         }
         Kind::Choice(names) => {
             let text = reader::string(node, what, errors)?;
@@ -290,9 +321,44 @@ fn read_text(setting: &Setting, text: &str) -> Result<Value, String> {
         Kind::Text | Kind::Secret | Kind::Choice(_) => Ok(text.into()),
         Kind::Path if text.is_empty() => Err("a path".to_owned()),
         Kind::Path => Ok(text.into()),
-        Kind::Paths => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Ok(Value::Array(items.map(Value::from).collect()))
+        Kind::Paths | Kind::Texts => Ok(Value::Array(items_of(text).map(Value::from).collect())),
+        Kind::Networks => {
+            let patterns = items_of(text).map(|item| {
+                let (host, private) = match item.strip_suffix(" private") {
+                    Some(host) => (host.trim(), true),
+                    None => (item, false),
+                };
+                let pattern = NetworkPattern::parse(host, private).map_err(|error| error.to_string())?;
+                Ok(network_value(&pattern))
+            });
+            patterns.collect::<Result<_, String>>().map(Value::Array)
         }
+        Kind::Proxy => match proxy(text) {
+            Some(_) => Ok(text.into()),
+            None => Err(PROXY_EXPECTED.to_owned()),
+        },
     }
+}
+
+fn items_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// A network pattern as a setting keeps it: as it is written in YAML.
+fn network_value(pattern: &NetworkPattern) -> Value {
+    if pattern.is_private() {
+        serde_json::json!({ "host": pattern.as_str(), "private": true })
+    } else {
+        pattern.as_str().into()
+    }
+}
+
+/// What a proxy's address looks like.
+const PROXY_EXPECTED: &str = "the address of an HTTP proxy, as in http://proxy.example.com:3128";
+
+/// The address of a proxy. One with a password in it is none: it would be shown with the settings.
+pub(super) fn proxy(text: &str) -> Option<http::Uri> {
+    let uri: http::Uri = text.parse().ok()?;
+    let plain = uri.scheme_str() == Some("http") && uri.host().is_some() && matches!(uri.path(), "" | "/");
+    (plain && !text.contains('@')).then_some(uri)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use autokestra_engine::{Artifacts, RunnerOptions};
+use autokestra_model::{Ceiling, Folders, Policy};
 use autokestra_sandbox::{EmbeddedPlugin, SandboxOptions};
 use autokestra_store::{SqliteOptions, Synchronous};
 
@@ -42,6 +43,7 @@ impl Loaded {
             max_concurrent_workflows: self.count("execution.maxConcurrentWorkflows"),
             max_concurrent_tasks: self.count("execution.maxConcurrentTasks"),
             default_timeout: Duration::from_secs(self.number("execution.defaultTimeoutSeconds")),
+            default_fuel: Some(self.number("execution.defaultFuel")).filter(|fuel| *fuel > 0),
             log_buffer: self.count("logging.maxBufferSize"),
             log_flush: Duration::from_millis(self.number("logging.flushIntervalMs")),
             artifacts: self.artifacts(),
@@ -65,6 +67,41 @@ impl Loaded {
                 .collect(),
             cache: Some(self.storage_path().with_file_name("cache")),
             max_attempts: self.count("execution.maxConcurrentTasks"),
+            policy: self.policy(),
+            proxy: self.text("network.proxy").and_then(load::proxy),
+            resolver: None,
+        }
+    }
+
+    /// The operator's ceiling on what workflows grant.
+    pub(crate) fn policy(&self) -> Policy {
+        let default = Policy::default();
+        let folders = |key: &str, by_default: Folders| match self.origin(key) {
+            Some(origin) => Folders {
+                listed: Ceiling::new(self.texts(key).into_iter().map(real).collect(), origin),
+                of_workflow: false,
+            },
+            // Beside the workflow's own folder the one that the command runs in.
+            None => Folders {
+                listed: Ceiling::new(vec![real(".")], by_default.listed.origin),
+                ..by_default
+            },
+        };
+        let texts = |key: &str| self.texts(key).into_iter().map(str::to_owned).collect();
+        Policy {
+            network: self
+                .networks("policy.network")
+                .zip(self.origin("policy.network"))
+                .map(|(allowed, origin)| Ceiling::new(allowed, origin)),
+            read: folders("policy.filesystem.read", default.read),
+            write: folders("policy.filesystem.write", default.write),
+            env: match self.origin("policy.env") {
+                Some(origin) => Ceiling::new(texts("policy.env"), origin),
+                None => default.env,
+            },
+            plugins: self
+                .origin("plugins.allow")
+                .map(|origin| Ceiling::new(texts("plugins.allow"), origin)),
         }
     }
 
@@ -76,6 +113,13 @@ impl Loaded {
     fn count(&self, key: &str) -> usize {
         usize::try_from(self.number(key)).unwrap_or(usize::MAX)
     }
+}
+
+/// A folder with every link in it followed, so that granted paths can be held against it.
+fn real(path: impl AsRef<Path>) -> PathBuf {
+    let path = path.as_ref();
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    path.canonicalize().unwrap_or(absolute)
 }
 
 #[cfg(test)]

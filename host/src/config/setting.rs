@@ -22,6 +22,12 @@ pub(crate) enum Kind {
     Path,
     /// A list of them.
     Paths,
+    /// A list of texts.
+    Texts,
+    /// A list of network patterns, as in `permissions.network`.
+    Networks,
+    /// The address of an HTTP proxy.
+    Proxy,
 }
 
 /// The default of a setting.
@@ -157,6 +163,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Default::Integer(300),
     ),
     setting(
+        "execution.defaultFuel",
+        "WORKFLOW_EXECUTION_DEFAULT_FUEL",
+        integer(0, u64::MAX),
+        Default::Integer(0),
+    ),
+    setting(
         "execution.leaseSeconds",
         "WORKFLOW_EXECUTION_LEASE_SECONDS",
         integer(1, 3600),
@@ -186,5 +198,26 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Kind::Paths,
         Default::Empty,
     ),
+    setting("plugins.allow", "WORKFLOW_PLUGINS_ALLOW", Kind::Texts, Default::None),
     setting("secrets.file", "WORKFLOW_SECRETS_FILE", Kind::Path, Default::None),
+    setting("network.proxy", "WORKFLOW_NETWORK_PROXY", Kind::Proxy, Default::None),
+    setting(
+        "policy.network",
+        "WORKFLOW_POLICY_NETWORK",
+        Kind::Networks,
+        Default::None,
+    ),
+    setting(
+        "policy.filesystem.read",
+        "WORKFLOW_POLICY_FILESYSTEM_READ",
+        Kind::Paths,
+        Default::None,
+    ),
+    setting(
+        "policy.filesystem.write",
+        "WORKFLOW_POLICY_FILESYSTEM_WRITE",
+        Kind::Paths,
+        Default::None,
+    ),
+    setting("policy.env", "WORKFLOW_POLICY_ENV", Kind::Texts, Default::Empty),
 ];

@@ -3,6 +3,8 @@
 use std::hint::black_box;
 use std::io::Write as _;
 
+mod network;
+
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "guest" });
     pub(super) struct Attacker;
@@ -37,6 +39,12 @@ const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("open-many", open_many),
     ("terminal-escape", terminal_escape),
     ("state-flood", state_flood),
+    ("tcp-send", network::tcp_send),
+    ("tcp-send-http", network::tcp_send_http),
+    ("tcp-listen", network::tcp_listen),
+    ("tcp-many", network::tcp_many),
+    ("udp-send", network::udp_send),
+    ("look-up", network::look_up),
     ("ok", |_| Ok("\"ok\"".to_owned())),
 ];
 
@@ -66,7 +74,7 @@ impl Guest for Attacker {
     }
 }
 
-fn failed(code: &str, message: &str) -> TaskError {
+pub(crate) fn failed(code: &str, message: &str) -> TaskError {
     TaskError {
         code: code.to_owned(),
         message: message.to_owned(),
@@ -77,7 +85,7 @@ fn failed(code: &str, message: &str) -> TaskError {
 }
 
 /// The text of the first JSON string in the input's `path`, without a JSON parser: these inputs hold no escapes.
-fn path_of(input: &str) -> &str {
+pub(crate) fn path_of(input: &str) -> &str {
     input.split('"').nth(3).unwrap_or("/etc/hostname")
 }
 

@@ -107,9 +107,11 @@ impl Place {
             .prefix("workflow-")
             .tempdir()
             .expect("a temporary folder");
+        // Servers of tests are on this machine, which the default policy opens to nobody.
+        let policy = ("WORKFLOW_POLICY_NETWORK".to_owned(), "*:*, *:* private".to_owned());
         Self {
             folder,
-            variables: Vec::new(),
+            variables: vec![policy],
         }
     }
 
@@ -118,6 +120,11 @@ impl Place {
         let place = Self::new();
         place.write("flow.yaml", yaml);
         place
+    }
+
+    /// Takes a variable back that was set for the processes that run here.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| known != name);
     }
 
     /// Sets a variable for the processes that run here.

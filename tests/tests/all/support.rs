@@ -9,8 +9,8 @@ use autokestra_engine::{
     Artifacts, Environment, Flow, Flows, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest,
     SystemClock,
 };
-use autokestra_model::{GivenInput, Source, Workflow};
-use autokestra_sandbox::{Sandbox, SandboxOptions};
+use autokestra_model::{Ceiling, Folders, GivenInput, NetworkPattern, Policy, Source, Workflow};
+use autokestra_sandbox::{Resolver, Sandbox, SandboxOptions};
 use autokestra_secrets::{Masked, SecretValue, Secrets};
 use autokestra_store::{
     AuditEventRow, ExecutionDetail, LogFilter, LogRow, SqliteOptions, SqliteStore, Store, Synchronous, TaskRunRow,
@@ -42,6 +42,22 @@ pub(crate) fn hostile_component() -> &'static Path {
         toolchain.build(&options).unwrap_or_else(|error| panic!("{error}"))
     });
     &COMPONENT
+}
+
+/// What workflows of tests may grant: hosts of this machine, by any name, and all folders.
+pub(crate) fn this_machine() -> Policy {
+    let any = NetworkPattern::parse("*:*", true).expect("a good pattern");
+    let folders = || Folders {
+        listed: Ceiling::new(vec!["/".into()], "the test"),
+        of_workflow: true,
+    };
+    Policy {
+        network: Some(Ceiling::new(vec![any], "the test")),
+        read: folders(),
+        write: folders(),
+        env: Ceiling::new(vec!["*".to_owned()], "the test"),
+        plugins: None,
+    }
 }
 
 /// A temporary folder with a database, and an engine that finds the hostile plugin.
@@ -81,6 +97,14 @@ impl Kept {
     }
 }
 
+/// What the audit trail says was denied, in order.
+pub(crate) fn denied_targets(kept: &Kept) -> Vec<String> {
+    let events = kept.audit.iter().filter(|event| event.kind == "PERMISSION_DENIED");
+    events
+        .map(|event| event.metadata.value()["target"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
 /// These tests start no other workflows.
 #[derive(Debug)]
 struct NoFlows;
@@ -98,6 +122,15 @@ impl Flows for NoFlows {
 impl Place {
     /// A place in which `tasks` tasks run at a time.
     pub(crate) fn new(tasks: usize) -> Self {
+        Self::with(tasks, None)
+    }
+
+    /// A place for one task at a time, whose names lead where `resolver` says.
+    pub(crate) fn resolving(resolver: Arc<dyn Resolver>) -> Self {
+        Self::with(1, Some(resolver))
+    }
+
+    fn with(tasks: usize, resolver: Option<Arc<dyn Resolver>>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let plugins = folder.path().join("plugins");
         std::fs::create_dir(&plugins).expect("create a folder");
@@ -115,6 +148,9 @@ impl Place {
             directories: vec![plugins],
             cache: Some(cache),
             max_attempts: tasks,
+            // Tests have only this machine to connect to; what a workflow may grant itself has tests of its own.
+            policy: this_machine(),
+            resolver,
             ..SandboxOptions::default()
         };
         let sandbox = Sandbox::new(options).expect("wasmtime runs here");
@@ -122,6 +158,7 @@ impl Place {
             max_concurrent_workflows: 4,
             max_concurrent_tasks: tasks,
             default_timeout: Duration::from_secs(60),
+            default_fuel: None,
             log_buffer: 100,
             log_flush: Duration::from_millis(50),
             artifacts: Artifacts::new(folder.path().join("artifacts")),

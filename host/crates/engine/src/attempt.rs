@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{Clock, Digest, Limits, Permissions, ReasonCode, Timestamp, WorkflowId};
-use autokestra_sandbox::{Attempt, Context, Failure, Grants, GuestEvent, Plugin, Sandbox, Usage};
-use autokestra_secrets::{Masker, Secrets};
+use autokestra_model::{Clock, Digest, Limits, PastCeiling, Permissions, ReasonCode, Timestamp, WorkflowId};
+use autokestra_sandbox::{Attempt, Context, Failure, GrantError, Grants, GuestEvent, Plugin, Sandbox, Usage};
+use autokestra_secrets::Masker;
 use autokestra_store::{Change, Lease, RunKey, Store, StoreError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::artifacts::{self, Artifact, Artifacts, AttemptFolder};
 use crate::event::RunEvent;
+use crate::hidden::Hidden;
 use crate::logs::{self, GUEST_EVENTS_QUEUED_MAX, LogTarget};
 use crate::options::{Environment, Flows};
 use crate::state_source::StoredState;
@@ -31,8 +32,8 @@ pub(crate) struct AttemptShared {
     pub(crate) environment: Environment,
     pub(crate) observer: Option<mpsc::Sender<RunEvent>>,
     pub(crate) flows: Arc<dyn Flows>,
-    /// All that is masked in it: its own, and those of the executions above it.
-    pub(crate) secrets: Secrets,
+    /// All that is hidden in it: its own, and what is of the executions above it.
+    pub(crate) hidden: Hidden,
     /// The workflows above it and itself.
     pub(crate) above: Vec<String>,
     pub(crate) artifacts: Artifacts,
@@ -231,7 +232,14 @@ fn prepare(
             details: None,
         })
     };
-    let granted = Grants::resolve(&spec.permissions, &shared.base, &read);
+    let policy = shared.sandbox.policy();
+    if let Err(past) = policy.check_plugin(&spec.plugin.name, &spec.plugin.digest) {
+        return Err(past_policy(&past, shared));
+    }
+    let granted = Grants::resolve(&spec.permissions, &shared.base, &read, policy);
+    if let Err(GrantError::PastPolicy(past)) = &granted {
+        return Err(past_policy(past, shared));
+    }
     let mut grants = granted.map_err(|error| unusable(&error))?;
     let folder = if spec.plugin.capabilities.files {
         let execution = shared.lease.execution();
@@ -272,10 +280,24 @@ fn prepare(
         grants,
         limits: spec.limits,
         masker: shared.masker.clone(),
+        bound: Arc::clone(&shared.hidden.bound),
         events,
         state: Arc::new(state),
     };
     Ok((attempt, folder))
+}
+
+/// The failure of an attempt that the operator's policy does not let begin.
+fn past_policy(past: &PastCeiling, shared: &AttemptShared) -> Box<Failure> {
+    let text = format!("{past}; the operator allows it in the configuration by `{}`", past.help);
+    Box::new(Failure {
+        reason: ReasonCode::PolicyDenied,
+        code: ReasonCode::PolicyDenied.as_str().into(),
+        message: shared.masker.mask(&text),
+        retryable: false,
+        retry_after: None,
+        details: None,
+    })
 }
 
 /// An error and what caused it, in one line.

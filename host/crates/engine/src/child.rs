@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use autokestra_model::{ExecutionId, ExecutionState, GivenInput, PluginName, ReasonCode, Timestamp};
 use autokestra_sandbox::{Failure, Usage};
-use autokestra_secrets::{Masked, MaskedJson, Masker, Secrets};
+use autokestra_secrets::{Masked, MaskedJson, Masker};
 use autokestra_store::{ParentLink, RunKey, StoreError};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::attempt::{AttemptShared, End, Ended, error_chain, stopped};
 use crate::event::Outcome;
+use crate::hidden::Hidden;
 use crate::logs::LogTarget;
 use crate::options::{Flow, Given, StartRequest};
 use crate::runner::{RunHandle, Runner, RunnerShared};
@@ -28,8 +29,8 @@ pub(crate) struct ChildOf {
     pub(crate) parent: ParentLink,
     /// The workflows above it, the first one first.
     pub(crate) above: Vec<String>,
-    /// All that is masked above it, and so in it.
-    pub(crate) secrets: Secrets,
+    /// All that is hidden above it, and so in it.
+    pub(crate) hidden: Hidden,
 }
 
 /// An attempt of `core/flow.run`.
@@ -113,7 +114,7 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
     let mut child = ChildOf {
         parent: link,
         above: shared.above.clone(),
-        secrets: shared.secrets.clone(),
+        hidden: shared.hidden.clone(),
     };
     if let Some(id) = job.existing {
         return again(id, runner, shared, child).await;

@@ -5,6 +5,11 @@ use autokestra_sandbox::LoadError;
 use autokestra_secrets::OpenError;
 use autokestra_store::{AcquireError, StoreError};
 
+/// The system gave no random bytes for the placeholders of secrets.
+#[derive(Debug, thiserror::Error)]
+#[error("make the placeholders of secrets with `onlyTo`")]
+pub struct RandomError(#[source] pub std::io::Error);
+
 /// Why an execution was not started. Nothing ran, and nothing was stored but where the store itself failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -20,6 +25,9 @@ pub enum StartError {
     /// What a retry keeps cannot be opened.
     #[error("restore the values of the execution that is retried")]
     Open(#[from] OpenError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Random(#[from] RandomError),
     /// The store did not take the execution.
     #[error("create the execution")]
     Store(#[from] StoreError),
@@ -43,6 +51,9 @@ pub enum ResumeError {
     /// What it needs cannot be opened again.
     #[error("restore the values of the execution")]
     Open(#[from] OpenError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Random(#[from] RandomError),
     /// Its workflow is not the one that it was started with.
     #[error("the tasks of the execution are not those of its workflow")]
     OtherWorkflow,

@@ -7,7 +7,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{Digest, ExecutionState, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow};
+use autokestra_model::{
+    Digest, ExecutionState, Limits, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow,
+};
 use autokestra_sandbox::Plugin;
 use autokestra_secrets::{Masked, Secrets};
 use autokestra_store::{Change, LogEntry, LogLevel, LogSource, RunKey, StoreError, fault};
@@ -421,6 +423,7 @@ impl Execution {
         let definition = self.plan.task(unit.task);
         let plugin = Arc::clone(self.plugins.get(definition.action.plugin())?);
         let timeout = definition.timeout.unwrap_or(self.runner.options.default_timeout);
+        let limits = definition.limits.unwrap_or(workflow.limits);
         let spec = Spec {
             run: self.key(unit),
             attempt,
@@ -428,7 +431,10 @@ impl Execution {
             action: definition.action.action().to_owned(),
             input,
             permissions: definition.permissions.as_ref().unwrap_or(&workflow.permissions).clone(),
-            limits: definition.limits.unwrap_or(workflow.limits),
+            limits: Limits {
+                fuel: limits.fuel.or(self.runner.options.default_fuel),
+                ..limits
+            },
             timeout,
             reads: self.reads_of(unit.task),
         };

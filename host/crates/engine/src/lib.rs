@@ -15,6 +15,7 @@ mod error;
 mod event;
 mod execution;
 mod flow;
+mod hidden;
 mod keeper;
 mod lifecycle;
 mod logs;
@@ -29,7 +30,7 @@ mod unit;
 
 pub use artifacts::Artifacts;
 pub use clock::SystemClock;
-pub use error::{ResumeError, RunError, StartError};
+pub use error::{RandomError, ResumeError, RunError, StartError};
 pub use event::{Outcome, RunEvent, TaskSummary};
 pub use flow::{is_own_plugin, own_actions};
 pub use options::{Environment, Flow, Flows, Given, Retried, RunnerOptions, StartRequest};

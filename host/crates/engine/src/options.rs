@@ -24,6 +24,8 @@ pub struct RunnerOptions {
     pub max_concurrent_tasks: usize,
     /// An attempt's time limit where the task names none.
     pub default_timeout: Duration,
+    /// An attempt's fuel where the workflow names none; none: fuel is not counted, and code runs faster.
+    pub default_fuel: Option<u64>,
     /// Log entries of one attempt that are held before they are written.
     pub log_buffer: usize,
     /// The longest that a log entry is held.

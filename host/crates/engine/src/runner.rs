@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use autokestra_model::{Clock, ExecutionId, Plan, PluginName, TaskId, Timestamp, Workflow};
 use autokestra_sandbox::{LoadError, Plugin, Sandbox};
-use autokestra_secrets::{Masked, Masker, Secrets};
+use autokestra_secrets::{Masked, Masker};
 use autokestra_store::{AcquireError, AuditEvent, Change, Lease, NewExecution, Store, WorkflowSource};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
@@ -13,10 +13,11 @@ use tokio::task::JoinHandle;
 
 use crate::attempt::AttemptShared;
 use crate::child::ChildOf;
-use crate::error::{ResumeError, RunError, StartError};
+use crate::error::{RandomError, ResumeError, RunError, StartError};
 use crate::event::Outcome;
 use crate::execution::{Execution, ExecutionParts};
 use crate::flow::is_own_plugin;
+use crate::hidden::Hidden;
 use crate::keeper::Keeper;
 use crate::options::{Given, RunnerOptions, StartRequest};
 use crate::restore;
@@ -94,8 +95,13 @@ impl Runner {
         } = request;
         let plugins = self.load_plugins(&given.workflow).await;
         let plugins = plugins.map_err(|(plugin, source)| StartError::Plugin { plugin, source })?;
-        let secrets = masked_secrets(&given.secrets, child.as_ref());
-        let masker = Masker::new(&secrets);
+        let hidden = Hidden::new(
+            &given.workflow,
+            &given.secrets,
+            child.as_ref().map(|child| &child.hidden),
+        );
+        let hidden = hidden.map_err(RandomError)?;
+        let masker = hidden.masker();
         let at = shared.clock.now();
         let mut random = fastrand::Rng::with_seed(shared.seed ^ at.as_millis().cast_unsigned());
         let id = ExecutionId::new(at, random.u128(..));
@@ -130,7 +136,7 @@ impl Runner {
             event: actor,
         };
         let inside = Inside {
-            secrets,
+            hidden,
             above,
             inside: child.is_some(),
         };
@@ -162,8 +168,13 @@ impl Runner {
         let shared = Arc::clone(&self.shared);
         let plugins = self.load_plugins(&given.workflow).await;
         let plugins = plugins.map_err(|(plugin, source)| ResumeError::Plugin { plugin, source })?;
-        let secrets = masked_secrets(&given.secrets, child.as_ref());
-        let masker = Masker::new(&secrets);
+        let hidden = Hidden::new(
+            &given.workflow,
+            &given.secrets,
+            child.as_ref().map(|child| &child.hidden),
+        );
+        let hidden = hidden.map_err(RandomError)?;
+        let masker = hidden.masker();
         let at = shared.clock.now();
         let random = fastrand::Rng::with_seed(shared.seed ^ at.as_millis().cast_unsigned());
         let lease = shared.store.acquire(id, at, shared.lease_end(at)).await?;
@@ -180,7 +191,7 @@ impl Runner {
         let started_at = detail.row.started_at.unwrap_or(at);
         let name = detail.source.as_ref().map_or("", |source| &source.name);
         let inside = Inside {
-            secrets,
+            hidden,
             above: above(child.as_ref(), name),
             inside: child.is_some(),
         };
@@ -221,6 +232,7 @@ impl Runner {
         (first, random): (Vec<Change>, fastrand::Rng),
     ) -> ExecutionParts {
         let shared = Arc::clone(&self.shared);
+        let shown = inside.hidden.shown(&given.workflow, &given.secrets);
         let attempts = AttemptShared {
             store: Arc::clone(&shared.store),
             sandbox: shared.sandbox.clone(),
@@ -232,7 +244,7 @@ impl Runner {
             environment: given.environment,
             observer: given.observer,
             flows: given.flows,
-            secrets: inside.secrets,
+            hidden: inside.hidden,
             above: inside.above,
             artifacts: shared.options.artifacts.clone(),
             log_buffer: shared.options.log_buffer.max(1),
@@ -244,7 +256,7 @@ impl Runner {
             plan: Plan::new(given.workflow),
             plugins,
             inputs,
-            secrets: given.secrets,
+            secrets: shown,
             random,
             first,
             started_at,
@@ -283,16 +295,9 @@ impl Runner {
 
 /// How an execution stands to those above it.
 struct Inside {
-    secrets: Secrets,
+    hidden: Hidden,
     above: Vec<String>,
     inside: bool,
-}
-
-fn masked_secrets(own: &Secrets, child: Option<&ChildOf>) -> Secrets {
-    match child {
-        Some(child) => own.and(&child.secrets),
-        None => own.clone(),
-    }
 }
 
 /// The workflows above an execution and its own.

@@ -3,11 +3,13 @@
 //! Everything here is pure: no IO, no clock, no async runtime. A workflow file becomes a [`Workflow`] or all of its
 //! diagnostics at once; states change only through the table in [`state`].
 
+mod address;
 pub mod diagnostic;
 mod expression;
 pub mod id;
 pub mod permission;
 mod plan;
+mod policy;
 pub mod reader;
 mod scope;
 pub mod state;
@@ -15,15 +17,17 @@ pub mod time;
 pub mod workflow;
 pub mod yaml;
 
+pub use address::{is_public, is_public_range};
 pub use diagnostic::{Diagnostic, Diagnostics, RenderStyle, Severity, Source, Span};
 pub use expression::{Expression, RenderError, Template};
 pub use id::{ActionName, Digest, ExecutionId, IdError, PluginName, SecretName, TaskId, WorkflowId};
 pub use permission::{NetworkPattern, Permissions};
 pub use plan::{Edge, Plan};
+pub use policy::{Ceiling, Folders, PastCeiling, Policy, past_ceiling};
 pub use scope::{ExecutionInfo, Scope};
 pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};
 pub use time::{Clock, Timestamp};
 pub use workflow::{
     ActionInfo, Backoff, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputSpec, InputType, Limits,
-    Lookup, Need, NeedOn, OnError, OnLimit, Parsed, Retry, Task, Workflow,
+    Lookup, Need, NeedOn, OnError, OnLimit, Parsed, PermissionPlaces, Retry, SecretSpec, Task, Workflow,
 };

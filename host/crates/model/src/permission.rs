@@ -4,6 +4,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::address::is_public_range;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::reader::{Fields, string};
+use crate::yaml::{Node, NodeKind};
+
 /// What a task may reach. The default is nothing at all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Permissions {
@@ -82,7 +87,7 @@ impl NetworkPattern {
         let host = if let Ok(range) = bare.parse::<IpNet>() {
             HostPattern::Range(range.trunc())
         } else if let Ok(address) = bare.parse::<IpAddr>() {
-            HostPattern::Range(IpNet::from(address))
+            HostPattern::Range(IpNet::from(address.to_canonical()))
         } else if host == "*" {
             HostPattern::Any
         } else if let Some(domain) = host.strip_prefix("*.") {
@@ -98,6 +103,29 @@ impl NetworkPattern {
             private,
             text: text.to_owned(),
         })
+    }
+
+    /// Reads one entry of a list: a text, or `{ host, private }`.
+    pub fn read(node: &Node, errors: &mut Diagnostics) -> Option<Self> {
+        let (text, private, span) = if matches!(node.kind, NodeKind::Mapping(_)) {
+            let fields = Fields::read(node, "a network permission", &["host", "private"], errors)?;
+            let host = fields.required("host", errors)?;
+            (
+                string(host, "host", errors)?,
+                fields.boolean("private", errors).unwrap_or(false),
+                host.span,
+            )
+        } else {
+            (string(node, "network", errors)?, false, node.span)
+        };
+        match Self::parse(text, private) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                let label = "expected a host, `*.domain`, address or range, with `:port` where it is not the default";
+                errors.push(Diagnostic::error("invalid_network", span, error.to_string()).label(label));
+                None
+            }
+        }
     }
 
     /// The pattern as it was written.
@@ -120,10 +148,12 @@ impl NetworkPattern {
             Some(Port::Any) => true,
             Some(Port::Number(number)) => port == number,
         };
-        port_fits && self.matches_host(host)
+        port_fits && self.means_host(host)
     }
 
-    fn matches_host(&self, host: &str) -> bool {
+    /// Whether `host` (a name or an address) is meant at any port.
+    #[must_use]
+    pub fn means_host(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         match &self.host {
             HostPattern::Any => true,
@@ -152,22 +182,36 @@ impl NetworkPattern {
         }
     }
 
-    /// Whether all that `other` matches is matched by this one too.
+    /// Whether the entry opens addresses that are not public.
+    #[must_use]
+    pub fn reaches_private(&self) -> bool {
+        self.private
+            || match &self.host {
+                HostPattern::Range(range) => !is_public_range(range),
+                HostPattern::Name(name) => name.trim_end_matches('.') == "localhost",
+                HostPattern::Below(_) | HostPattern::Any => false,
+            }
+    }
+
+    /// Whether all that `other` opens is opened by this one too.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let port_fits = self.port == Some(Port::Any) || self.port == other.port;
         let host_fits = match (&self.host, &other.host) {
             (HostPattern::Any, _) => true,
             (HostPattern::Name(ours), HostPattern::Name(theirs)) => ours == theirs,
-            (HostPattern::Below(_), HostPattern::Name(name)) => self.matches_host(name),
-            (HostPattern::Below(ours), HostPattern::Below(theirs)) => ours == theirs || self.matches_host(theirs),
+            (HostPattern::Below(_), HostPattern::Name(name)) => self.means_host(name),
+            (HostPattern::Below(ours), HostPattern::Below(theirs)) => ours == theirs || self.means_host(theirs),
             (HostPattern::Range(ours), HostPattern::Range(theirs)) => ours.contains(theirs),
             (HostPattern::Name(_) | HostPattern::Below(_) | HostPattern::Range(_), _) => false,
         };
-        // A wildcard does not open private addresses, so it covers none that are named.
-        let reach = self.private || !other.private;
-        let literal = matches!(other.host, HostPattern::Range(_)) && matches!(self.host, HostPattern::Any);
-        port_fits && host_fits && reach && !literal
+        // A wildcard does not open private addresses, so it covers none that are named. A name or a range that does covers its like.
+        let named = matches!(
+            (&self.host, &other.host),
+            (HostPattern::Range(_), HostPattern::Range(_)) | (HostPattern::Name(_), HostPattern::Name(_))
+        );
+        let reach = self.private || !other.reaches_private() || (named && !other.private);
+        port_fits && host_fits && reach
     }
 }
 

@@ -130,6 +130,8 @@ named!(
         LimitFuel = "limit_fuel",
         /// The plugin's output was larger than its limit.
         LimitOutput = "limit_output",
+        /// The body of a request or a response was longer than its limit.
+        LimitBody = "limit_body",
         /// The plugin opened more files, or more connections, than its limit.
         LimitHandles = "limit_handles",
         /// The task left more files, or larger ones, than it may.
@@ -148,6 +150,8 @@ named!(
         PluginUnusable = "plugin_unusable",
         /// A granted folder or file cannot be opened.
         GrantUnusable = "grant_unusable",
+        /// The operator's policy does not allow what the workflow grants, or its plugin.
+        PolicyDenied = "policy_denied",
         /// A secret that the workflow names has no value.
         SecretMissing = "secret_missing",
         /// The process that ran it died.

@@ -185,10 +185,8 @@ fn inputs_and_secrets() {
     check("secret_value", &top("secrets: [{ TOKEN: abc }]"));
     check("duplicate_secret", &top("secrets: [A, A]"));
     check("invalid_name", &top("secrets: [\"1-a\"]"));
-    check(
-        "unsupported",
-        &top("secrets: [{ name: A, onlyTo: [\"a.example:443\"] }]"),
-    );
+    check("empty_only_to", &top("secrets: [{ name: A, onlyTo: [] }]"));
+    check("wrong_type", &top("secrets: [{ name: A, onlyTo: a.example }]"));
     check(
         "invalid_network",
         &top("secrets: [{ name: A, onlyTo: [\"https://a.example\"] }]"),
@@ -198,6 +196,7 @@ fn inputs_and_secrets() {
 #[test]
 fn permissions_and_limits() {
     check("unknown_key", &top("permissions: { files: [] }"));
+    check("invalid_name", &top("permissions: { env: [WORKFLOW_SECRETS_KEY] }"));
     check(
         "invalid_network",
         &top("permissions: { network: [\"https://a.example/x\"] }"),

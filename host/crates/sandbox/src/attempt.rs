@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{ExecutionId, Limits, ReasonCode, TaskId, WorkflowId};
-use autokestra_secrets::{Masked, MaskedJson, Masker};
+use autokestra_secrets::{BoundSecret, Masked, MaskedJson, Masker};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -30,6 +30,8 @@ pub struct Attempt {
     pub limits: Limits,
     /// Masks all that it says.
     pub masker: Masker,
+    /// The secrets that it has placeholders of.
+    pub bound: Arc<[BoundSecret]>,
     /// Takes what it says. A full channel makes the guest wait.
     pub events: mpsc::Sender<GuestEvent>,
     /// The values that it kept before.
@@ -104,6 +106,8 @@ pub enum Capability {
     Network,
     /// Files.
     Filesystem,
+    /// A secret, sent where it is not for.
+    Secret,
 }
 
 impl fmt::Display for Capability {
@@ -111,6 +115,7 @@ impl fmt::Display for Capability {
         f.write_str(match self {
             Self::Network => "network",
             Self::Filesystem => "filesystem",
+            Self::Secret => "secret",
         })
     }
 }

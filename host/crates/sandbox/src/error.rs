@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use autokestra_model::PluginName;
+use autokestra_model::{PastCeiling, PluginName};
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,9 @@ pub enum GrantError {
         /// Why.
         reason: String,
     },
+    /// It is more than the operator allows.
+    #[error(transparent)]
+    PastPolicy(#[from] PastCeiling),
     /// This kind of grant is not built yet.
     #[error("{what}: not supported yet")]
     Unsupported {

@@ -1,10 +1,11 @@
 //! Permissions as they are opened for one attempt.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use autokestra_model::{NetworkPattern, Permissions};
+use autokestra_model::{NetworkPattern, Permissions, Policy};
 use wasmtime_wasi::filesystem::FsPerms;
 
 use crate::error::GrantError;
@@ -32,16 +33,22 @@ impl Grants {
         }
     }
 
-    /// Opens `permissions`. Relative paths start at `base`; `env` reads the host's variables. A folder that may be written is
-    /// made where it is missing; a file must be there.
+    /// Opens `permissions`, below the operator's `policy`. Relative paths start at `base`; `env` reads the host's variables. A
+    /// folder that may be written is made where it is missing; a file must be there.
     ///
     /// # Errors
-    /// [`GrantError`] where a folder or file cannot be used.
+    /// [`GrantError`] where a folder or file cannot be used, or a grant is more than the operator allows.
     pub fn resolve(
         permissions: &Permissions,
         base: &Path,
         env: &dyn Fn(&str) -> Option<String>,
+        policy: &Policy,
     ) -> Result<Self, GrantError> {
+        permissions
+            .network
+            .iter()
+            .try_for_each(|entry| policy.check_network(entry))?;
+        permissions.env.iter().try_for_each(|name| policy.check_env(name))?;
         let mut mounts = Vec::new();
         // What may be written comes first, so that a path that stands in both may be written.
         for (paths, perms) in [
@@ -49,7 +56,7 @@ impl Grants {
             (&permissions.read, FsPerms::ReadOnly),
         ] {
             for path in paths {
-                add(&mut mounts, mount(path, base, perms)?)?;
+                add(&mut mounts, mount(path, base, perms, policy)?)?;
             }
         }
         let env = permissions
@@ -75,6 +82,7 @@ impl Grants {
         if !taken {
             self.mounts.push(Mount {
                 host,
+                handle: None,
                 guest: guest.to_owned(),
                 perms: if writable {
                     FsPerms::ReadWrite
@@ -111,8 +119,10 @@ fn add(mounts: &mut Vec<Mount>, new: Mount) -> Result<(), GrantError> {
     }
 }
 
-fn mount(path: &str, base: &Path, perms: FsPerms) -> Result<Mount, GrantError> {
+fn mount(path: &str, base: &Path, perms: FsPerms, policy: &Policy) -> Result<Mount, GrantError> {
     let host = base.join(path);
+    // A link may lead anywhere, so the ceiling is held against what the path really is, before anything is made there.
+    policy.check_path(&real_path(&host), &real_path(base), perms == FsPerms::ReadWrite)?;
     if perms == FsPerms::ReadWrite && !host.exists() {
         let made = std::fs::create_dir_all(&host);
         made.map_err(|error| GrantError::Create {
@@ -126,26 +136,58 @@ fn mount(path: &str, base: &Path, perms: FsPerms) -> Result<Mount, GrantError> {
     };
     let metadata = std::fs::metadata(&host).map_err(|error| unusable(error.to_string()))?;
     let guest = guest_path(path);
-    if metadata.is_dir() {
-        return Ok(Mount {
-            host,
+    let (folder, guest, only) = if metadata.is_dir() {
+        (host.clone(), guest, None)
+    } else {
+        let (folder, name) = guest.rsplit_once('/').unwrap_or(("", &guest));
+        let guest = if folder.is_empty() { "/" } else { folder }.to_owned();
+        let only = Some(BTreeSet::from([name.to_owned()]));
+        let parent = host.parent().map(Path::to_path_buf);
+        (
+            parent.ok_or_else(|| unusable("it is in no folder".to_owned()))?,
             guest,
-            perms,
-            only: None,
-        });
+            only,
+        )
+    };
+    let handle = File::open(&folder).map_err(|error| unusable(error.to_string()))?;
+    // Asked again of what was opened: a link may have been put in its place meanwhile.
+    let mut opened = handle_path(&handle).unwrap_or_else(|| real_path(&folder));
+    if only.is_some() {
+        opened.extend(host.file_name());
     }
-    let (folder, name) = guest.rsplit_once('/').unwrap_or(("", &guest));
-    let parent = host.parent().map(Path::to_path_buf);
+    policy.check_path(&opened, &real_path(base), perms == FsPerms::ReadWrite)?;
     Ok(Mount {
-        host: parent.ok_or_else(|| unusable("it is in no folder".to_owned()))?,
-        guest: if folder.is_empty() {
-            "/".to_owned()
-        } else {
-            folder.to_owned()
-        },
+        host: folder,
+        handle: Some(Arc::new(handle)),
+        guest,
         perms,
-        only: Some(BTreeSet::from([name.to_owned()])),
+        only,
     })
+}
+
+/// Where an open folder is, as the kernel knows it.
+#[cfg(target_os = "linux")]
+fn handle_path(handle: &File) -> Option<PathBuf> {
+    use std::os::fd::AsRawFd as _;
+    std::fs::read_link(format!("/proc/self/fd/{}", handle.as_raw_fd())).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn handle_path(_handle: &File) -> Option<PathBuf> {
+    None
+}
+
+/// A path with every link in it followed; what is not there yet stays as it is written.
+fn real_path(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => real_path(parent).join(name),
+        // A path ends in `.` or nothing where it has no name.
+        (Some(parent), None) => real_path(parent),
+        (None, _) => path.to_path_buf(),
+    }
 }
 
 /// Where a granted path is mounted: the same path, with the guest's working folder `/` as its start.
@@ -184,7 +226,7 @@ mod tests {
                 write: owned(write),
                 ..Permissions::default()
             };
-            Grants::resolve(&permissions, base.path(), &|_| None)
+            Grants::resolve(&permissions, base.path(), &|_| None, &Policy::default())
         };
         assert!(matches!(grant(&["./in"], &[]), Err(GrantError::Folder { .. })));
         assert!(grant(&[], &["./out/deep"]).is_ok());
@@ -204,7 +246,7 @@ mod tests {
                 write: owned(write),
                 ..Permissions::default()
             };
-            let grants = Grants::resolve(&permissions, base.path(), &|_| None)?;
+            let grants = Grants::resolve(&permissions, base.path(), &|_| None, &Policy::default())?;
             let mounts = grants.mounts.into_iter();
             Ok::<_, GrantError>(
                 mounts

@@ -17,6 +17,7 @@ use crate::capture::{SharedBudget, locked};
 use crate::files::{Files, FilesView, GuardedFiles};
 use crate::http::Http;
 use crate::limiter::Limiter;
+use crate::network::{self, Sockets};
 
 /// Longest key of a kept value, in bytes.
 const KEY_BYTES_MAX: usize = 256;
@@ -33,6 +34,7 @@ pub(crate) struct GuestState {
     pub(crate) host: HostSide,
     pub(crate) http: Http,
     pub(crate) files: Files,
+    pub(crate) sockets: Sockets,
 }
 
 /// What the interfaces of our contract need.
@@ -82,6 +84,7 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     preopens::add_to_linker::<_, GuardedFiles>(linker, GuestState::guarded_files)?;
     filesystem::add_to_linker::<_, GuardedFiles>(linker, GuestState::guarded_files)?;
+    network::link(linker)?;
     linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     log::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod bindings;
+mod bound;
 mod cache;
 mod capabilities;
 mod capture;
@@ -17,6 +18,8 @@ mod grants;
 mod guest;
 mod http;
 mod limiter;
+mod network;
+mod outside;
 mod plugin;
 mod run;
 mod sandbox;
@@ -27,5 +30,6 @@ pub use attempt::{
 pub use capabilities::Capabilities;
 pub use error::{GrantError, LoadError, SandboxError};
 pub use grants::Grants;
+pub use network::Resolver;
 pub use plugin::Plugin;
 pub use sandbox::{EmbeddedPlugin, Origin, Sandbox, SandboxOptions};

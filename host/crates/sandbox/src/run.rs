@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use autokestra_model::{Limits, ReasonCode};
-use autokestra_secrets::{Masked, Masker};
+use autokestra_secrets::{BoundSecret, Masked, Masker};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -17,6 +17,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::attempt::{Attempt, Context, Failure, GuestEvent, Report, Stream, Usage};
 use crate::bindings::{Context as GuestContext, GuestPre, Manifest, TaskError};
+use crate::bound::Bound;
 use crate::capture::{Capture, LogBudget, SharedBudget, locked};
 use crate::denial::Denials;
 use crate::error::{GrantError, LoadError};
@@ -24,12 +25,17 @@ use crate::failure::{self, Wreck};
 use crate::files::Files;
 use crate::grants::Grants;
 use crate::guest::{GuestState, HostSide};
-use crate::http::{Egress, Http, Tls};
+use crate::http::{Egress, Http};
 use crate::limiter::Limiter;
+use crate::network::{Gate, Sockets, Traffic};
+use crate::outside::Outside;
 use crate::sandbox::Sandbox;
 
 /// The longest that a plugin may take to say what it is.
 const DESCRIBE_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Handles of all kinds that one instance may hold. A program holds a few; one that leaks them stops here.
+const RESOURCES_MAX: usize = 10_000;
 
 /// Events of a plugin that describes itself; nobody reads them.
 const DESCRIBE_EVENTS: usize = 1;
@@ -40,6 +46,7 @@ struct Prepared {
     stdout: Capture,
     stderr: Capture,
     budget: SharedBudget,
+    traffic: Arc<Traffic>,
 }
 
 impl Sandbox {
@@ -52,12 +59,12 @@ impl Sandbox {
                 Err(error) => return refused(ReasonCode::PluginUnusable, attempt.masker.mask(&error.to_string())),
             },
         };
-        let mut prepared = match prepare(code, &attempt, self.inner.tls.clone()) {
+        let mut prepared = match prepare(code, &attempt, &self.inner.outside) {
             Ok(prepared) => prepared,
             Err(error) => return refused(ReasonCode::GrantUnusable, attempt.masker.mask(&error.to_string())),
         };
         let mut cpu = Duration::ZERO;
-        let traffic = prepared.store.data().http.egress.traffic();
+        let traffic = Arc::clone(&prepared.traffic);
         let input = attempt.input.to_string();
         let call = call(code, &mut prepared.store, &attempt.action, &attempt.context, input);
         let called = tokio::time::timeout(
@@ -120,8 +127,14 @@ impl Sandbox {
             source: None,
             changes: Vec::new(),
         };
-        let store = store(code, &Grants::none(), &limits, streams, host, Tls::default());
-        let mut store = store.map_err(|error| failed(error.to_string()))?;
+        let setting = Setting {
+            grants: &Grants::none(),
+            limits: &limits,
+            bound: &Arc::default(),
+            outside: &Outside::default(),
+        };
+        let made = store(code, &setting, streams, host);
+        let (mut store, _) = made.map_err(|error| failed(error.to_string()))?;
         let describe = async {
             let guest = code.instantiate_async(&mut store).await?;
             guest.call_describe(&mut store).await
@@ -142,7 +155,7 @@ fn refused(reason: ReasonCode, message: Masked) -> Report {
     }
 }
 
-fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt, tls: Tls) -> Result<Prepared, GrantError> {
+fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt, outside: &Outside) -> Result<Prepared, GrantError> {
     let budget = LogBudget::new(attempt.limits.log_bytes);
     let capture = |stream| Capture::new(stream, &attempt.masker, attempt.events.clone(), Arc::clone(&budget));
     let (stdout, stderr) = (capture(Stream::Stdout), capture(Stream::Stderr));
@@ -154,38 +167,67 @@ fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt, tls: Tls) -> Result<P
         changes: Vec::new(),
     };
     let streams = (stdout.clone(), stderr.clone());
-    let store = store(code, &attempt.grants, &attempt.limits, streams, host, tls)?;
+    let setting = Setting {
+        grants: &attempt.grants,
+        limits: &attempt.limits,
+        bound: &attempt.bound,
+        outside,
+    };
+    let (store, traffic) = store(code, &setting, streams, host)?;
     Ok(Prepared {
         store,
         stdout,
         stderr,
         budget,
+        traffic,
     })
+}
+
+/// What a store is made for.
+struct Setting<'a> {
+    grants: &'a Grants,
+    limits: &'a Limits,
+    bound: &'a Arc<[BoundSecret]>,
+    outside: &'a Outside,
 }
 
 fn store(
     code: &GuestPre<GuestState>,
-    grants: &Grants,
-    limits: &Limits,
+    setting: &Setting<'_>,
     (stdout, stderr): (Capture, Capture),
     host: HostSide,
-    tls: Tls,
-) -> Result<Store<GuestState>, GrantError> {
+) -> Result<(Store<GuestState>, Arc<Traffic>), GrantError> {
+    let Setting {
+        grants,
+        limits,
+        bound,
+        outside,
+    } = setting;
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(stdout).stderr(stderr);
     builder.envs(&grants.env);
     let denials = Denials::new(host.masker.clone(), host.events.clone());
+    let gate = Gate::new(
+        Arc::clone(&grants.network),
+        denials.clone(),
+        Arc::clone(&outside.resolver),
+    );
+    let (traffic, bound) = (Arc::<Traffic>::default(), Bound::new(bound, denials.clone()));
+    let sockets = Sockets::new(gate.clone(), Arc::clone(&traffic), bound.clone(), &mut builder);
     let http = Http {
         context: WasiHttpCtx::new(),
-        egress: Egress::new(Arc::clone(&grants.network), denials.clone(), tls),
+        egress: Egress::new(gate, Arc::clone(&traffic), bound, &outside.http),
     };
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(RESOURCES_MAX);
     let state = GuestState {
         wasi: builder.build(),
-        table: ResourceTable::new(),
+        table,
         limiter: Limiter::new(limits.memory),
         host,
         http,
         files: Files::new(grants.mounts.clone(), grants.base.clone(), denials),
+        sockets,
     };
     let mut store = Store::new(code.engine(), state);
     store.limiter(|state| &mut state.limiter);
@@ -198,7 +240,7 @@ fn store(
             what: format!("fuel ({error})"),
         })?;
     }
-    Ok(store)
+    Ok((store, traffic))
 }
 
 async fn call(
@@ -248,8 +290,8 @@ fn judge(
         }
         Some(Ok(Err(error))) => {
             let mut failure = failure::of_plugin(&error, masker);
-            if prepared.store.data().files.refused && failure.reason == ReasonCode::PluginError {
-                failure.reason = ReasonCode::LimitHandles;
+            if failure.reason == ReasonCode::PluginError {
+                failure.reason = limit_passed(prepared.store.data()).unwrap_or(failure.reason);
             }
             Err(Box::new(failure))
         }
@@ -268,6 +310,17 @@ fn judge(
                 Box::new(failure::found(ReasonCode::InvalidOutput, masker.mask(&text), false))
             })
         }
+    }
+}
+
+/// The limit that a guest met and told of in its own words.
+fn limit_passed(guest: &GuestState) -> Option<ReasonCode> {
+    if guest.files.refused || guest.sockets.over_limit() {
+        Some(ReasonCode::LimitHandles)
+    } else if guest.http.egress.over_limit() {
+        Some(ReasonCode::LimitBody)
+    } else {
+        None
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use autokestra_model::{Digest, PluginName};
+use autokestra_model::{Digest, PluginName, Policy};
 use tokio::sync::{Mutex, OnceCell};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -15,7 +15,9 @@ use crate::bindings::GuestPre;
 use crate::cache::Cache;
 use crate::error::{LoadError, SandboxError};
 use crate::guest::{self, GuestState};
-use crate::http::Tls;
+use crate::http::{HttpSetup, Tls};
+use crate::network::{Resolver, SystemResolver};
+use crate::outside::Outside;
 use crate::plugin::{self, Plugin};
 use crate::{capabilities, codegen};
 
@@ -47,6 +49,12 @@ pub struct SandboxOptions {
     pub cache: Option<PathBuf>,
     /// Attempts that run at a time.
     pub max_attempts: usize,
+    /// The operator's ceiling on what workflows grant.
+    pub policy: Policy,
+    /// The proxy through which plugins speak HTTP: `http://host:port`. Those of the environment are never used.
+    pub proxy: Option<http::Uri>,
+    /// Finds the addresses of names; none: the system's resolver.
+    pub resolver: Option<Arc<dyn Resolver>>,
 }
 
 /// Where a plugin came from.
@@ -69,7 +77,7 @@ pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
     fueled: OnceLock<Result<Runtime, SandboxError>>,
     cache: OnceLock<Option<Cache>>,
-    pub(crate) tls: Tls,
+    pub(crate) outside: Outside,
     /// One cell a name: two that want the same plugin load it once.
     loaded: Mutex<HashMap<PluginName, Arc<OnceCell<Arc<Plugin>>>>>,
     files: OnceCell<HashMap<PluginName, (PathBuf, Arc<Plugin>)>>,
@@ -145,17 +153,30 @@ impl Sandbox {
     /// [`SandboxError`] where wasmtime does not run on this machine.
     pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
         let runtime = Runtime::new(false, options.max_attempts)?;
+        let outside = Outside {
+            http: HttpSetup {
+                tls: Tls::default(),
+                proxy: options.proxy.clone(),
+            },
+            resolver: options.resolver.clone().unwrap_or_else(|| Arc::new(SystemResolver)),
+        };
         let inner = Arc::new(Inner {
             options,
             runtime,
             fueled: OnceLock::new(),
             cache: OnceLock::new(),
-            tls: Tls::default(),
+            outside,
             loaded: Mutex::default(),
             files: OnceCell::new(),
         });
         start_ticking(Arc::downgrade(&inner))?;
         Ok(Self { inner })
+    }
+
+    /// The operator's ceiling on what workflows grant.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.inner.options.policy
     }
 
     /// The plugin of a name: embedded, or a file of the directories.

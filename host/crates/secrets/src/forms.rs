@@ -13,6 +13,9 @@ const LINE_CHARS_MIN: usize = 8;
 /// Numbers of forms that one text may have; a text's forms are numbered from a multiple of it.
 const FORMS_OF_A_TEXT: u16 = 16;
 
+/// The number of the form that a placeholder is. No form of a value has it.
+pub(crate) const PLACEHOLDER_FORM: u16 = u16::MAX;
+
 /// Every form of `secret`: itself, its lines, JSON, URL, base64 at each alignment, hex. Each has a number that says how it
 /// is made, and is the same for every secret; of two numbers with the same bytes the first is given.
 pub(crate) fn forms(secret: &str) -> Vec<(u16, Vec<u8>)> {

@@ -3,6 +3,7 @@
 //! A secret is a [`SecretValue`], which nothing prints. Text from a plugin or an error goes through the [`Masker`] and comes
 //! out as [`Masked`]; the store and the views take nothing else.
 
+mod bound;
 mod forms;
 mod json;
 mod lines;
@@ -12,6 +13,7 @@ mod sealed;
 pub mod source;
 mod value;
 
+pub use bound::BoundSecret;
 pub use json::MaskedJson;
 pub use lines::{LINE_BYTES_MAX, LogStream};
 pub use masked::Masked;

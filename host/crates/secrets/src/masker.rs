@@ -7,7 +7,8 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, MatchKind};
 use autokestra_model::SecretName;
 
-use crate::forms::forms;
+use crate::bound::BoundSecret;
+use crate::forms::{PLACEHOLDER_FORM, forms};
 use crate::masked::Masked;
 use crate::value::Secrets;
 
@@ -47,13 +48,25 @@ impl Masker {
     /// A masker of all forms of `secrets`.
     #[must_use]
     pub fn new(secrets: &Secrets) -> Self {
+        Self::with_bound(secrets, &[])
+    }
+
+    /// A masker of all forms of `secrets`, and of the placeholders that stand for some of them: what is sealed with one opens
+    /// as the placeholder of whoever opens it.
+    #[must_use]
+    pub fn with_bound(secrets: &Secrets, bound: &[BoundSecret]) -> Self {
         let mut seen = BTreeSet::new();
+        let placeholders = bound.iter().map(|secret| {
+            let placeholder = secret.placeholder().as_bytes().to_vec();
+            (secret.name().clone(), PLACEHOLDER_FORM, placeholder)
+        });
         let patterns: Vec<(SecretName, u16, Vec<u8>)> = secrets
             .iter()
             .flat_map(|(name, value)| {
                 let named = forms(value.expose()).into_iter();
                 named.map(move |(number, form)| (name.clone(), number, form))
             })
+            .chain(placeholders)
             .filter(|(_, _, form)| seen.insert(form.clone()))
             .collect();
         let longest = patterns.iter().map(|(_, _, form)| form.len()).max().unwrap_or_default();

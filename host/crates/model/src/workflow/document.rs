@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::expression::Template;
-use crate::id::SecretName;
-use crate::permission::Permissions;
+use crate::permission::{NetworkPattern, Permissions};
 use crate::reader::{Fields, list, string, wrong_type};
-use crate::workflow::{Parsed, TASKS_MAX, Workflow, inputs, parts, references, tasks};
+use crate::workflow::{Parsed, PermissionPlaces, SecretSpec, TASKS_MAX, Workflow, inputs, parts, references, tasks};
 use crate::yaml::{self, Node, NodeKind};
 
 const KEYS: &[&str] = &[
@@ -61,7 +60,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
     let secrets = secrets(fields, errors);
     let (permissions, permission_places) = match fields.get("permissions") {
         Some(node) => parts::permissions(node, errors),
-        None => (Permissions::default(), parts::PermissionPlaces::default()),
+        None => (Permissions::default(), PermissionPlaces::default()),
     };
     let limits = fields
         .get("limits")
@@ -102,6 +101,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
         inputs,
         secrets,
         permissions,
+        permission_places,
         limits,
         tasks,
         outputs,
@@ -116,7 +116,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
 fn all_tasks(
     node: &Node,
     limits: super::Limits,
-    outer: Option<(&Permissions, &parts::PermissionPlaces)>,
+    outer: Option<(&Permissions, &PermissionPlaces)>,
     errors: &mut Diagnostics,
 ) -> (Vec<super::Task>, bool) {
     let items = list(node, "tasks", errors);
@@ -147,28 +147,28 @@ fn labels(fields: &Fields<'_>, errors: &mut Diagnostics) -> BTreeMap<String, Str
     entries.iter().filter_map(text).collect()
 }
 
-fn secrets(fields: &Fields<'_>, errors: &mut Diagnostics) -> Vec<SecretName> {
-    let mut names: Vec<SecretName> = Vec::new();
+fn secrets(fields: &Fields<'_>, errors: &mut Diagnostics) -> Vec<SecretSpec> {
+    let mut specs: Vec<SecretSpec> = Vec::new();
     for node in fields.list("secrets", errors) {
-        let name = match &node.kind {
+        let spec = match &node.kind {
             NodeKind::Mapping(_) => secret_entry(node, errors),
-            _ => parts::id(node, "a secret", errors).map(|name| (name, node.span)),
+            _ => parts::id(node, "a secret", errors).map(|name| (SecretSpec { name, only_to: None }, node.span)),
         };
-        let Some((name, span)) = name else { continue };
-        if names.contains(&name) {
+        let Some((spec, span)) = spec else { continue };
+        if specs.iter().any(|known| known.name == spec.name) {
             errors.push(Diagnostic::error(
                 "duplicate_secret",
                 span,
-                format!("the secret `{name}` is listed twice"),
+                format!("the secret `{}` is listed twice", spec.name),
             ));
         } else {
-            names.push(name);
+            specs.push(spec);
         }
     }
-    names
+    specs
 }
 
-fn secret_entry(node: &Node, errors: &mut Diagnostics) -> Option<(SecretName, Span)> {
+fn secret_entry(node: &Node, errors: &mut Diagnostics) -> Option<(SecretSpec, Span)> {
     if let NodeKind::Mapping(entries) = &node.kind
         && !entries.iter().any(|(key, _)| key.text == "name")
         && let [(key, _)] = entries.as_slice()
@@ -186,14 +186,24 @@ fn secret_entry(node: &Node, errors: &mut Diagnostics) -> Option<(SecretName, Sp
         return None;
     }
     let fields = Fields::read(node, "a secret", &["name", "onlyTo"], errors)?;
-    if let Some((key, only_to)) = fields.entry("onlyTo") {
-        for pattern in list(only_to, "onlyTo", errors) {
-            drop(parts::network(pattern, errors));
+    let only_to = fields.entry("onlyTo").map(|(key, node)| {
+        let patterns = list(node, "onlyTo", errors);
+        if patterns.is_empty() && matches!(node.kind, NodeKind::Sequence(_)) {
+            let error = Diagnostic::error(
+                "empty_only_to",
+                key.span,
+                "`onlyTo` names no host, so the secret could go nowhere",
+            );
+            errors.push(error.label("expected hosts, as in [\"api.example.com:443\"]"));
         }
-        errors.push(parts::not_supported(key.span, "secrets with `onlyTo`"));
-    }
+        patterns
+            .iter()
+            .filter_map(|pattern| NetworkPattern::read(pattern, errors))
+            .collect()
+    });
     let name = fields.required("name", errors)?;
-    parts::id(name, "name", errors).map(|parsed| (parsed, name.span))
+    let parsed = parts::id(name, "name", errors)?;
+    Some((SecretSpec { name: parsed, only_to }, name.span))
 }
 
 /// What is checked and cannot be run yet is refused by name, never passed over.

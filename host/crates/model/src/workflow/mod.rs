@@ -16,7 +16,7 @@ pub use inputs::{GivenInput, InputSpec, InputType};
 use crate::diagnostic::{Diagnostics, Source, Span};
 use crate::expression::{Expression, Template};
 use crate::id::{ActionName, SecretName, TaskId, WorkflowId};
-use crate::permission::Permissions;
+use crate::permission::{NetworkPattern, Permissions};
 
 /// Most tasks of one workflow.
 pub const TASKS_MAX: usize = 10_000;
@@ -39,9 +39,11 @@ pub struct Workflow {
     /// Its parameters.
     pub inputs: Vec<InputSpec>,
     /// The secrets that it may name.
-    pub secrets: Vec<SecretName>,
+    pub secrets: Vec<SecretSpec>,
     /// What its tasks may reach, where they do not say themselves.
     pub permissions: Permissions,
+    /// Where those grants stand in the file.
+    pub permission_places: PermissionPlaces,
     /// Limits of each attempt, where the task has none of its own.
     pub limits: Limits,
     /// The most that an execution may take.
@@ -151,6 +153,33 @@ pub struct TaskPlaces {
     pub inputs: Span,
     /// Each entry of `inputs`.
     pub input: BTreeMap<String, Span>,
+    /// The task's own grants; none: it has the workflow's.
+    pub permissions: Option<PermissionPlaces>,
+}
+
+/// Where the entries of a `permissions` stand, each list in the order of the grants themselves.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PermissionPlaces {
+    /// Each entry of `network`.
+    pub network: Vec<Span>,
+    /// Each entry of `filesystem.read`.
+    pub read: Vec<Span>,
+    /// Each entry of `filesystem.write`.
+    pub write: Vec<Span>,
+    /// Each entry of `env`.
+    pub env: Vec<Span>,
+    /// The beginning of the whole; empty where there are no permissions.
+    pub whole: Span,
+}
+
+/// A secret that a workflow may name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecretSpec {
+    /// Its name.
+    pub name: SecretName,
+    /// The hosts that its value goes to, where the tasks never see it; none: the tasks see it.
+    pub only_to: Option<Vec<NetworkPattern>>,
 }
 
 /// A task that another one waits for.

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::id::IdError;
 use crate::permission::{NetworkPattern, Permissions};
 use crate::reader::{Fields, integer, list, string, wrong_type};
-use crate::workflow::{Concurrency, Limits, OnLimit};
+use crate::workflow::{Concurrency, Limits, OnLimit, PermissionPlaces};
 use crate::yaml::{Node, NodeKind};
 
 /// A node as an id.
@@ -33,15 +33,8 @@ pub(super) fn not_supported(span: Span, what: &str) -> Diagnostic {
         .help("take it out for now; a later version runs it as written")
 }
 
-/// Where the entries of a `permissions` stand.
-#[derive(Debug, Default)]
-pub(super) struct PermissionPlaces {
-    pub(super) network: Vec<Span>,
-    pub(super) read: Vec<Span>,
-    pub(super) write: Vec<Span>,
-    pub(super) env: Vec<Span>,
-    pub(super) whole: Span,
-}
+/// What the names of the engine's own variables begin with.
+const OWN_VARIABLES: &str = "WORKFLOW_";
 
 /// Reads `permissions`.
 pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions, PermissionPlaces) {
@@ -55,7 +48,7 @@ pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions
     };
     places.whole = fields.head();
     for entry in fields.list("network", errors) {
-        if let Some(pattern) = network(entry, errors) {
+        if let Some(pattern) = NetworkPattern::read(entry, errors) {
             found.network.push(pattern);
             places.network.push(entry.span);
         }
@@ -76,35 +69,16 @@ pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions
                 entry.span,
                 format!("`{name}` is no variable's name"),
             ));
+        } else if name.starts_with(OWN_VARIABLES) {
+            let message = format!("`{name}` is the engine's own: its variables hold secrets and keys");
+            let error = Diagnostic::error("invalid_name", entry.span, message).label("cannot be granted");
+            errors.push(error.help("a secret is given to a task by `secrets:` and `{{ secrets.NAME }}`"));
         } else {
             found.env.push(name.to_owned());
             places.env.push(entry.span);
         }
     }
     (found, places)
-}
-
-/// Reads one entry of `permissions.network`.
-pub(super) fn network(node: &Node, errors: &mut Diagnostics) -> Option<NetworkPattern> {
-    let (text, private, span) = if matches!(node.kind, NodeKind::Mapping(_)) {
-        let fields = Fields::read(node, "a network permission", &["host", "private"], errors)?;
-        let host = fields.required("host", errors)?;
-        (
-            string(host, "host", errors)?,
-            fields.boolean("private", errors).unwrap_or(false),
-            host.span,
-        )
-    } else {
-        (string(node, "network", errors)?, false, node.span)
-    };
-    match NetworkPattern::parse(text, private) {
-        Ok(pattern) => Some(pattern),
-        Err(error) => {
-            let label = "expected a host, `*.domain`, address or range, with `:port` where it is not the default";
-            errors.push(Diagnostic::error("invalid_network", span, error.to_string()).label(label));
-            None
-        }
-    }
 }
 
 fn paths(fields: &Fields<'_>, key: &'static str, errors: &mut Diagnostics) -> (Vec<String>, Vec<Span>) {

@@ -22,7 +22,7 @@ const ROOTS: &[&str] = &[
 pub(super) fn check(workflow: &Workflow, errors: &mut Diagnostics) {
     let names = Names {
         inputs: workflow.inputs.iter().map(|input| input.id.as_str()).collect(),
-        secrets: workflow.secrets.iter().map(AsRef::as_ref).collect(),
+        secrets: workflow.secrets.iter().map(|secret| secret.name.as_ref()).collect(),
         tasks: workflow
             .tasks
             .iter()

@@ -150,7 +150,7 @@ impl FilesView<'_> {
                 FsPerms::ReadOnly => OpenMode::READ,
                 FsPerms::ReadWrite => OpenMode::READ | OpenMode::WRITE,
             };
-            let folder = Dir::new(File::open(&mount.host)?, mount.perms, mode, false);
+            let folder = Dir::new(mount.open()?, mount.perms, mode, false);
             let handle = Handle {
                 mount: Some(index),
                 path: mount.guest.clone(),

@@ -1,7 +1,10 @@
 //! What of the host's files a guest sees, and where.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use wasmtime_wasi::filesystem::FsPerms;
 
@@ -17,6 +20,8 @@ pub(crate) enum Access {
 pub(crate) struct Mount {
     /// The folder.
     pub(crate) host: PathBuf,
+    /// The folder, opened when its grant was checked: what stands at its path later is not asked. None: a folder of the engine's own.
+    pub(crate) handle: Option<Arc<File>>,
     /// Where the guest sees it: an absolute path without a slash at its end.
     pub(crate) guest: String,
     pub(crate) perms: FsPerms,
@@ -25,6 +30,14 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
+    /// A handle to the folder for one guest.
+    pub(super) fn open(&self) -> io::Result<File> {
+        match &self.handle {
+            Some(handle) => handle.try_clone(),
+            None => File::open(&self.host),
+        }
+    }
+
     /// Whether a path of the guest that reached this mount may be used so. Links are the system's part: it lets none lead out.
     pub(crate) fn allows(&self, path: &str, access: Access) -> bool {
         if access == Access::Write && self.perms.write_not_permitted() {
@@ -56,6 +69,7 @@ mod tests {
     fn mount(perms: FsPerms, only: Option<&[&str]>) -> Mount {
         Mount {
             host: PathBuf::from("/host"),
+            handle: None,
             guest: "/data".to_owned(),
             perms,
             only: only.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),

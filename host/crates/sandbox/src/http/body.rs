@@ -1,6 +1,8 @@
 //! Bodies on their way, counted: past the limit they end by an error.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,25 +24,29 @@ pub(super) struct Limited<B> {
     left: u64,
     way: Way,
     between: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// Set where the limit was passed: the guest sees an error, the attempt's reason is this.
+    over: Arc<AtomicBool>,
 }
 
 impl<B: Body<Data = Bytes, Error = Error>> Limited<B> {
-    pub(super) fn request(body: B, bytes_max: u64) -> Self {
+    pub(super) fn request(body: B, bytes_max: u64, over: Arc<AtomicBool>) -> Self {
         Self {
             body: Box::pin(body),
             left: bytes_max,
             way: Way::Out,
             between: None,
+            over,
         }
     }
 
     /// `between` limits the wait for each piece.
-    pub(super) fn response(body: B, bytes_max: u64, between: Option<Duration>) -> Self {
+    pub(super) fn response(body: B, bytes_max: u64, between: Option<Duration>, over: Arc<AtomicBool>) -> Self {
         Self {
             body: Box::pin(body),
             left: bytes_max,
             way: Way::In,
             between: between.map(|limit| (limit, Box::pin(tokio::time::sleep(limit)))),
+            over,
         }
     }
 }
@@ -68,6 +74,7 @@ impl<B: Body<Data = Bytes, Error = Error>> Body for Limited<B> {
         {
             let size = data.len() as u64;
             if size > self.left {
+                self.over.store(true, Ordering::Relaxed);
                 let error = match self.way {
                     Way::Out => Error::HttpRequestBodySize(None),
                     Way::In => Error::HttpResponseBodySize(None),
@@ -97,11 +104,17 @@ mod tests {
     #[tokio::test]
     async fn a_body_past_its_limit_ends_by_an_error() {
         let body = || Full::new(Bytes::from_static(b"12345")).map_err(|never| match never {});
-        let whole = Limited::request(body(), 5).collect().await.expect("it fits");
+        let whole = Limited::request(body(), 5, Arc::default())
+            .collect()
+            .await
+            .expect("it fits");
         assert_eq!(whole.to_bytes(), "12345");
-        let error = Limited::request(body(), 4).collect().await.expect_err("it is too long");
+        let over = Arc::<AtomicBool>::default();
+        let limited = Limited::request(body(), 4, Arc::clone(&over));
+        let error = limited.collect().await.expect_err("it is too long");
+        assert!(over.load(Ordering::Relaxed));
         assert!(matches!(error, Error::HttpRequestBodySize(_)), "{error:?}");
-        let error = Limited::response(body(), 4, None)
+        let error = Limited::response(body(), 4, None, Arc::default())
             .collect()
             .await
             .expect_err("it is too long");
@@ -111,7 +124,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_piece_that_takes_too_long_ends_it() {
         let never = http_body_util::StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Error>>());
-        let limited = Limited::response(never, 10, Some(Duration::from_secs(5)));
+        let limited = Limited::response(never, 10, Some(Duration::from_secs(5)), Arc::default());
         let error = limited.collect().await.expect_err("nothing comes");
         assert!(matches!(error, Error::ConnectionReadTimeout), "{error:?}");
     }
