@@ -281,6 +281,7 @@ fn prepare(
         limits: spec.limits,
         masker: shared.masker.clone(),
         bound: Arc::clone(&shared.hidden.bound),
+        pinned: None,
         events,
         state: Arc::new(state),
     };

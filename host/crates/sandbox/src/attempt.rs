@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::grants::Grants;
+use crate::pinned::Pinned;
 use crate::plugin::Plugin;
 
 /// One attempt that is to be run.
@@ -32,6 +33,8 @@ pub struct Attempt {
     pub masker: Masker,
     /// The secrets that it has placeholders of.
     pub bound: Arc<[BoundSecret]>,
+    /// The time and the randomness that it sees; none: the machine's.
+    pub pinned: Option<Pinned>,
     /// Takes what it says. A full channel makes the guest wait.
     pub events: mpsc::Sender<GuestEvent>,
     /// The values that it kept before.

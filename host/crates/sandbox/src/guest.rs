@@ -19,6 +19,11 @@ use crate::http::Http;
 use crate::limiter::Limiter;
 use crate::network::{self, Sockets};
 
+/// Most fields of one log entry; what is past them is left out.
+const FIELDS_MAX: usize = 64;
+/// Longest note of a progress report, in bytes, and what is read of a longer one.
+const NOTE_BYTES_MAX: usize = 512;
+const NOTE_READ_BYTES_MAX: usize = 64 << 10;
 /// Longest key of a kept value, in bytes.
 const KEY_BYTES_MAX: usize = 256;
 /// Longest kept value, in bytes of JSON.
@@ -111,7 +116,13 @@ impl log::Host for HostSide {
         message: String,
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
-        let bytes = message.len() + fields.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        // Empty fields take room as well, in the store and on the way there.
+        let fields = fields.get(..FIELDS_MAX).unwrap_or(&fields);
+        let bytes = message.len()
+            + fields
+                .iter()
+                .map(|(key, value)| key.len() + value.len() + 1)
+                .sum::<usize>();
         if !locked(&self.budget).take(bytes) {
             return Ok(());
         }
@@ -139,7 +150,12 @@ impl log::Host for HostSide {
 
 impl progress::Host for HostSide {
     async fn report(&mut self, done: u64, total: Option<u64>, note: Option<String>) -> wasmtime::Result<()> {
-        let note = note.map(|note| self.masker.mask(note.get(..512.min(note.len())).unwrap_or_default()));
+        // Masked before it is cut: half a secret is not found.
+        let short = |note: &str| {
+            note.get(..note.floor_char_boundary(NOTE_READ_BYTES_MAX))
+                .map(|note| self.masker.mask(note))
+        };
+        let note = note.as_deref().and_then(short).map(|note| note.cut(NOTE_BYTES_MAX));
         self.tell(GuestEvent::Progress { done, total, note }).await;
         Ok(())
     }
@@ -147,6 +163,9 @@ impl progress::Host for HostSide {
 
 impl state::Host for HostSide {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, String>> {
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(Err(format!("a key has 1 to {KEY_BYTES_MAX} bytes")));
+        }
         if let Some((_, value)) = self.changes.iter().rev().find(|(changed, _)| *changed == key) {
             return Ok(Ok(value.as_ref().map(Value::to_string)));
         }

@@ -5,6 +5,9 @@ use wasmtime::ResourceLimiter;
 /// Most elements of all tables together.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 
+/// What one element of a table takes, in bytes: a pointer.
+const ELEMENT_BYTES: usize = size_of::<usize>();
+
 /// Counts what a guest holds, and refuses what is past its limit.
 #[derive(Debug)]
 pub(crate) struct Limiter {
@@ -47,7 +50,14 @@ impl ResourceLimiter for Limiter {
             self.refused = true;
             return Ok(false);
         }
-        self.elements = after;
+        let bytes = desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES);
+        let held = self.held.saturating_add(bytes);
+        if held > self.limit {
+            self.refused = true;
+            return Ok(false);
+        }
+        (self.elements, self.held) = (after, held);
+        self.peak = self.peak.max(held);
         Ok(true)
     }
 }

@@ -29,6 +29,7 @@ use crate::http::{Egress, Http};
 use crate::limiter::Limiter;
 use crate::network::{Gate, Sockets, Traffic};
 use crate::outside::Outside;
+use crate::pinned::Pinned;
 use crate::sandbox::Sandbox;
 
 /// The longest that a plugin may take to say what it is.
@@ -131,6 +132,7 @@ impl Sandbox {
             grants: &Grants::none(),
             limits: &limits,
             bound: &Arc::default(),
+            pinned: None,
             outside: &Outside::default(),
         };
         let made = store(code, &setting, streams, host);
@@ -171,6 +173,7 @@ fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt, outside: &Outside) ->
         grants: &attempt.grants,
         limits: &attempt.limits,
         bound: &attempt.bound,
+        pinned: attempt.pinned,
         outside,
     };
     let (store, traffic) = store(code, &setting, streams, host)?;
@@ -188,6 +191,7 @@ struct Setting<'a> {
     grants: &'a Grants,
     limits: &'a Limits,
     bound: &'a Arc<[BoundSecret]>,
+    pinned: Option<Pinned>,
     outside: &'a Outside,
 }
 
@@ -201,11 +205,15 @@ fn store(
         grants,
         limits,
         bound,
+        pinned,
         outside,
     } = setting;
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(stdout).stderr(stderr);
     builder.envs(&grants.env);
+    if let Some(pinned) = pinned {
+        pinned.apply(&mut builder);
+    }
     let denials = Denials::new(host.masker.clone(), host.events.clone());
     let gate = Gate::new(
         Arc::clone(&grants.network),
@@ -315,7 +323,9 @@ fn judge(
 
 /// The limit that a guest met and told of in its own words.
 fn limit_passed(guest: &GuestState) -> Option<ReasonCode> {
-    if guest.files.refused || guest.sockets.over_limit() {
+    if guest.files.over_quota() {
+        Some(ReasonCode::LimitFiles)
+    } else if guest.files.refused || guest.sockets.over_limit() {
         Some(ReasonCode::LimitHandles)
     } else if guest.http.egress.over_limit() {
         Some(ReasonCode::LimitBody)

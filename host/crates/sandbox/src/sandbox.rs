@@ -126,15 +126,25 @@ impl Runtime {
 /// Bytes of a memory or a table that stay resident for the next instance in its place.
 const KEPT_RESIDENT: usize = 1 << 20;
 
+/// Most core instances, memories and tables of one component. Those of ours have one memory and a few shims; one that Python or
+/// JavaScript were put into has some dozens of instances.
+const CORE_INSTANCES_MAX: u32 = 100;
+const MEMORIES_MAX: u32 = 4;
+const TABLES_MAX: u32 = 20;
+
 /// An engine whose instances take their memory from a pool: instantiating one costs microseconds.
 fn pooled(fuel: bool, max_attempts: usize) -> wasmtime::Result<Engine> {
     let attempts = u32::try_from(max_attempts.clamp(1, 1000)).unwrap_or(1000);
     let mut pool = PoolingAllocationConfig::new();
-    // A component of ours has one module and a few shims; memory is reserved, not used, so room costs nothing.
+    // Room for every attempt at the most that one component may have: none can take the room of another. It is reserved, not
+    // used, so it costs nothing.
     pool.total_component_instances(attempts + 1);
-    pool.total_core_instances((attempts + 1) * 8);
-    pool.total_memories((attempts + 1) * 2);
-    pool.total_tables((attempts + 1) * 8);
+    pool.max_core_instances_per_component(CORE_INSTANCES_MAX);
+    pool.total_core_instances((attempts + 1) * CORE_INSTANCES_MAX);
+    pool.max_memories_per_component(MEMORIES_MAX);
+    pool.total_memories((attempts + 1) * MEMORIES_MAX);
+    pool.max_tables_per_component(TABLES_MAX);
+    pool.total_tables((attempts + 1) * TABLES_MAX);
     pool.total_stacks(attempts + 1);
     // What a small plugin touched is set to zero by writing, not given back to the kernel: fewer calls, fewer page faults.
     pool.linear_memory_keep_resident(KEPT_RESIDENT);

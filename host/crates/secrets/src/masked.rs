@@ -41,6 +41,16 @@ impl Masked {
         &self.0
     }
 
+    /// Its beginning, of at most `bytes` bytes and whole characters.
+    #[must_use]
+    pub fn cut(mut self, bytes: usize) -> Self {
+        if self.0.len() > bytes {
+            let end = self.0.floor_char_boundary(bytes);
+            self.0.to_mut().truncate(end);
+        }
+        self
+    }
+
     /// The text, owned.
     #[must_use]
     pub fn into_string(self) -> String {

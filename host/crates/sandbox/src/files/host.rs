@@ -63,6 +63,7 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     async fn set_size(&mut self, fd: Fd, size: Filesize) -> FsResult<()> {
+        self.take(fd.rep(), size)?;
         self.wasi.set_size(fd, size).await
     }
 
@@ -76,6 +77,7 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
+        self.take(fd.rep(), bytes.len() as u64)?;
         self.wasi.write(fd, bytes, offset).await
     }
 
@@ -180,11 +182,15 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
-        self.wasi.write_via_stream(fd, offset)
+        let number = fd.rep();
+        let stream = self.wasi.write_via_stream(fd, offset)?;
+        self.counted(number, stream)
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
-        self.wasi.append_via_stream(fd)
+        let number = fd.rep();
+        let stream = self.wasi.append_via_stream(fd)?;
+        self.counted(number, stream)
     }
 
     async fn is_same_object(&mut self, first: Fd, second: Fd) -> wasmtime::Result<bool> {

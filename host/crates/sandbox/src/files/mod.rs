@@ -2,6 +2,7 @@
 
 mod host;
 mod mount;
+mod quota;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,12 +12,14 @@ use std::path::PathBuf;
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+use wasmtime_wasi::p2::{DynOutputStream, FsResult};
 
 use crate::attempt::Capability;
 use crate::denial::Denials;
 
 pub(crate) use mount::Mount;
 use mount::{Access, joined};
+use quota::{Counted, Quota};
 
 /// Open files and folders of one attempt, beside its mounts.
 const OPEN_MAX: usize = 64;
@@ -31,6 +34,8 @@ pub(crate) struct Files {
     handles: HashMap<u32, Handle>,
     /// Handles that the guest opened itself.
     open: usize,
+    /// What it may still write into folders of the engine's own.
+    quota: Quota,
     /// It wanted more of them than it may have.
     pub(crate) refused: bool,
 }
@@ -66,8 +71,20 @@ impl Files {
             denials,
             handles: HashMap::new(),
             open: 0,
+            quota: Quota::default(),
             refused: false,
         }
+    }
+
+    /// Whether it wanted to write more into folders of the engine's own than it may.
+    pub(crate) fn over_quota(&self) -> bool {
+        self.quota.is_spent()
+    }
+
+    /// The quota of a handle, where it is below a folder of the engine's own.
+    fn quota_of(&self, fd: u32) -> Option<&Quota> {
+        let mount = self.handles.get(&fd)?.mount?;
+        self.mounts.get(mount)?.handle.is_none().then_some(&self.quota)
     }
 
     /// Whether `path` below a handle may be used so; a denial is told.
@@ -169,6 +186,24 @@ impl FilesView<'_> {
             found.push((Descriptor::Dir(nothing), handle));
         }
         Ok(found)
+    }
+
+    /// Puts a file's stream under the quota of its handle.
+    fn counted(&mut self, fd: u32, stream: Resource<DynOutputStream>) -> FsResult<Resource<DynOutputStream>> {
+        let Some(quota) = self.files.quota_of(fd).cloned() else {
+            return Ok(stream);
+        };
+        let inner = self.wasi.table.delete(stream)?;
+        let counted: DynOutputStream = Box::new(Counted::new(inner, quota));
+        Ok(self.wasi.table.push(counted)?)
+    }
+
+    /// Takes `bytes` from the quota of a handle.
+    fn take(&mut self, fd: u32, bytes: u64) -> Result<(), ErrorCode> {
+        match self.files.quota_of(fd) {
+            Some(quota) if !quota.take(bytes) => Err(ErrorCode::Quota),
+            _ => Ok(()),
+        }
     }
 
     /// Takes note of what was opened.
