@@ -8,12 +8,15 @@
     reason = "a bench measures the clock, prints what it found, and may stop at anything"
 )]
 
+mod report;
+
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use report::{machine, median, repository, update};
 use rusqlite::Connection;
 
 /// Runs of each graph; the median counts.
@@ -70,11 +73,9 @@ fn main() {
         println!("{line}");
         writeln!(table, "{line}").unwrap();
     }
-    let machine = format!("{}, on {}.", machine(), &jiff::Timestamp::now().to_string()[..10]);
+    let machine = machine();
     println!("{machine}");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        update(&table, &machine);
-    }
+    update("engine", &table, &machine);
 }
 
 fn log(id: &str, more: &str) -> String {
@@ -194,36 +195,4 @@ fn floor(place: &Path, commits: usize) -> Duration {
         transaction.commit().unwrap();
     }
     start.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn machine() -> String {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("an unknown processor", |(_, model)| model);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("Measured by `make bench` with {cores} cores of {model}")
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
-}
-
-/// Puts the table between its marks.
-fn update(table: &str, machine: &str) {
-    let path = repository().join("docs/performance.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once("<!-- engine -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- /engine -->").unwrap();
-    std::fs::write(
-        &path,
-        format!("{before}<!-- engine -->\n{machine}\n\n{table}<!-- /engine -->{after}"),
-    )
-    .unwrap();
 }

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::io::Write as _;
 
+mod measured;
 mod network;
 
 mod bindings {
@@ -45,6 +46,8 @@ const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("tcp-many", network::tcp_many),
     ("udp-send", network::udp_send),
     ("look-up", network::look_up),
+    ("measure-open", measured::open),
+    ("measure-connect", measured::connect),
     ("ok", |_| Ok("\"ok\"".to_owned())),
 ];
 
