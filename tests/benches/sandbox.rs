@@ -8,9 +8,9 @@
     reason = "a bench measures the clock, prints what it found, and may stop at anything"
 )]
 
-mod report;
 #[path = "../../host/crates/sandbox/src/codegen.rs"]
 mod codegen;
+mod report;
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -34,7 +34,7 @@ use report::{machine, median, update};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 /// Attempts of each side.
@@ -44,7 +44,10 @@ const ATTEMPTS: usize = 3000;
 const ROUNDS: usize = 15;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut table = String::from("| what | bare wasmtime | the sandbox | |\n| --- | --- | --- | --- |\n");
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -53,7 +56,15 @@ fn main() {
         let bare = Bare::new().await;
         for line in [
             attempt(&ours, &bare).await,
-            calls("a file opened", "measure-open", "/d/file 2000", &ours, &bare, folder.path()).await,
+            calls(
+                "a file opened",
+                "measure-open",
+                "/d/file 2000",
+                &ours,
+                &bare,
+                folder.path(),
+            )
+            .await,
             connections(&ours, &bare, folder.path()).await,
         ] {
             println!("{line}");
@@ -88,7 +99,15 @@ async fn connections(ours: &Ours, bare: &Bare, folder: &Path) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || listener.incoming().for_each(drop));
-    calls("a connection by a socket", "measure-connect", &format!("127.0.0.1:{port} 300"), ours, bare, folder).await
+    calls(
+        "a connection by a socket",
+        "measure-connect",
+        &format!("127.0.0.1:{port} 300"),
+        ours,
+        bare,
+        folder,
+    )
+    .await
 }
 
 /// A guest does one thing many times and gives the nanoseconds of one.
@@ -178,7 +197,9 @@ impl Ours {
             events,
             state: Arc::new(NoState),
         };
-        let (report, ()) = tokio::join!(self.sandbox.run(attempt), async { while said.recv().await.is_some() {} });
+        let (report, ()) = tokio::join!(self.sandbox.run(attempt), async {
+            while said.recv().await.is_some() {}
+        });
         report.result.unwrap()
     }
 }
@@ -239,13 +260,17 @@ impl Bare {
         let mut pool = PoolingAllocationConfig::new();
         pool.linear_memory_keep_resident(1 << 20);
         pool.table_keep_resident(1 << 20);
+        pool.pagemap_scan(Enabled::Auto);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).unwrap();
         let component = Component::from_file(&engine, component()).unwrap();
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         bindings::Guest::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).unwrap();
-        let code = linker.instantiate_pre(&component).and_then(bindings::GuestPre::new).unwrap();
+        let code = linker
+            .instantiate_pre(&component)
+            .and_then(bindings::GuestPre::new)
+            .unwrap();
         Self { engine, code }
     }
 
@@ -253,7 +278,9 @@ impl Bare {
         let mut builder = WasiCtxBuilder::new();
         if let Some(folder) = folder {
             builder.preopened_dir(folder, "/d", FsPerms::ReadOnly).unwrap();
-            builder.allow_tcp(true).socket_addr_check(|_, _| Box::pin(async { true }));
+            builder
+                .allow_tcp(true)
+                .socket_addr_check(|_, _| Box::pin(async { true }));
         }
         let state = State {
             wasi: builder.build(),
@@ -271,7 +298,11 @@ impl Bare {
             deadline_ms: None,
             idempotency_key: "key".to_owned(),
         };
-        guest.call_run(&mut store, action, &context, &input.to_owned()).await.unwrap().unwrap()
+        guest
+            .call_run(&mut store, action, &context, &input.to_owned())
+            .await
+            .unwrap()
+            .unwrap()
     }
 }
 

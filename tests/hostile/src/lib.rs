@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::io::Write as _;
 
+mod chance;
 mod measured;
 mod network;
 
@@ -46,6 +47,7 @@ const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("tcp-many", network::tcp_many),
     ("udp-send", network::udp_send),
     ("look-up", network::look_up),
+    ("chance", chance::chance),
     ("measure-open", measured::open),
     ("measure-connect", measured::connect),
     ("ok", |_| Ok("\"ok\"".to_owned())),

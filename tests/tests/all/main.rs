@@ -13,6 +13,7 @@ mod files;
 mod hostile;
 mod http;
 mod lifecycle;
+mod limits;
 mod only_to;
 mod policy;
 mod process;

@@ -39,7 +39,7 @@ impl Resolver for Names {
     }
 }
 
-/// A server that answers `pong` to whatever it is sent; gives its port, and what it was sent.
+/// A server that answers `pong` once to each connection; gives its port, and what it was sent.
 fn pong() -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -52,10 +52,13 @@ fn pong() -> (u16, Arc<Mutex<Vec<String>>>) {
             open.push(stream.try_clone());
             std::thread::spawn(move || {
                 let mut bytes = [0; 1024];
+                let mut answer = Some(b"pong");
                 while let Ok(count @ 1..) = stream.read(&mut bytes) {
                     let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
                     told.lock().expect("unpoisoned").push(text);
-                    drop(stream.write_all(b"pong"));
+                    if let Some(answer) = answer.take() {
+                        drop(stream.write_all(answer));
+                    }
                 }
             });
         }
