@@ -242,6 +242,24 @@ mod tests {
     }
 
     #[test]
+    fn a_placeholder_opens_as_that_of_whoever_opens_it() {
+        let secret = || {
+            let value = SecretValue::new("hidden-word".to_owned());
+            crate::BoundSecret::new("A".parse().expect("a name"), value, [].into()).expect("there is randomness")
+        };
+        let (before, after) = (secret(), secret());
+        assert_ne!(before.placeholder(), after.placeholder());
+        let masker = |bound: &crate::BoundSecret| {
+            let values = std::iter::once((bound.name().clone(), bound.value().clone())).collect();
+            Masker::with_bound(&values, std::slice::from_ref(bound))
+        };
+        let sealed = masker(&before).seal(&json!(format!("Bearer {} or hidden-word", before.placeholder())));
+        assert_eq!(sealed.masked().value(), &json!("Bearer *** or ***"));
+        let opened = masker(&after).open(&sealed);
+        assert_eq!(opened, Ok(json!(format!("Bearer {} or hidden-word", after.placeholder()))));
+    }
+
+    #[test]
     fn damage_is_told_and_does_not_panic() {
         for value in [
             json!({ "$sealed": [1] }),

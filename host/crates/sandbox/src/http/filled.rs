@@ -79,8 +79,13 @@ impl<B: Body<Data = Bytes, Error = Error>> Body for Filled<B> {
                         self.held.extend_from_slice(&data);
                         false
                     }
-                    // Trailers are the end of a body. A secret in one would have been a header.
+                    // Trailers are the end of a body, and no place for a secret.
                     Err(trailers) => {
+                        let mut values = trailers.trailers_ref().into_iter().flat_map(http::HeaderMap::values);
+                        if values.any(|value| self.bound.find(value.as_bytes()).next().is_some()) {
+                            self.refuse(Unsent::Misplaced);
+                            continue;
+                        }
                         self.trailers = Some(trailers);
                         true
                     }
