@@ -9,7 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::commands::{config, execution, plugin, run, validate};
+use crate::commands::{completions, config, execution, graph, man, plugin, run, validate};
 use crate::error::{CliError, Exit};
 use crate::render::ColorChoice;
 
@@ -63,6 +63,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Run(run::Arguments),
     Validate(validate::Arguments),
+    Graph(graph::Arguments),
     /// Look at executions
     #[command(subcommand)]
     Execution(execution::Command),
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// Sets up what developers are told, on stderr; nothing unless they ask.

@@ -1,10 +1,13 @@
 //! One file per command, named as it is typed.
 
 mod children;
+pub(crate) mod completions;
 pub(crate) mod config;
 mod drive;
 pub(crate) mod execution;
 mod flows;
+pub(crate) mod graph;
+pub(crate) mod man;
 pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod validate;
@@ -17,9 +20,13 @@ use crate::render::Ui;
 
 /// Runs the command that was asked for.
 pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
-    // `config` shows what is wrong with a configuration, so it loads it itself.
-    if let Command::Config(command) = cli.command {
-        return config::run(&command, &cli.global, &ui);
+    // Some need no configuration, and `config` shows what is wrong with one, so it loads it itself.
+    match &cli.command {
+        Command::Config(command) => return config::run(command, &cli.global, &ui),
+        Command::Graph(arguments) => return graph::run(arguments, &ui),
+        Command::Completions(arguments) => return completions::run(arguments, &ui),
+        Command::Man(arguments) => return man::run(arguments, &ui),
+        Command::Run(_) | Command::Validate(_) | Command::Execution(_) | Command::Plugin(_) => {}
     }
     let place = Place::load(&cli.global, &ui)?;
     match cli.command {
@@ -27,6 +34,6 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
         Command::Validate(arguments) => validate::run(&arguments, &place, &ui).await,
         Command::Execution(command) => execution::run(command, &place, &ui).await,
         Command::Plugin(command) => plugin::run(command, &place, &ui).await,
-        Command::Config(_) => Ok(Exit::Success),
+        Command::Config(_) | Command::Graph(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Success),
     }
 }

@@ -21,15 +21,7 @@ pub(crate) struct Checked {
 
 /// Reads and validates a workflow file.
 pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, CliError> {
-    let text = std::fs::read(path).map_err(|error| {
-        let shown = CliError::input(format!("read {}: {error}", path.display()));
-        match error.kind() {
-            std::io::ErrorKind::NotFound => shown.hint("give the path of a workflow file"),
-            _ => shown,
-        }
-    })?;
-    let text = String::from_utf8(text)
-        .map_err(|error| CliError::input(format!("read {}: it is no UTF-8: {error}", path.display())))?;
+    let text = read(path)?;
     let mut checked = check_text(Source::new(path.display().to_string(), text), &base(path)?, sandbox).await?;
     // One that cannot be named any more cannot name others either: then it fails where it runs them.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
@@ -39,6 +31,19 @@ pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, Cli
         return Err(CliError::diagnostics(checked.source, checked.warnings));
     }
     Ok(checked)
+}
+
+/// Reads the text of a workflow file.
+pub(crate) fn read(path: &Path) -> Result<String, CliError> {
+    let text = std::fs::read(path).map_err(|error| {
+        let shown = CliError::input(format!("read {}: {error}", path.display()));
+        match error.kind() {
+            std::io::ErrorKind::NotFound => shown.hint("give the path of a workflow file"),
+            _ => shown,
+        }
+    })?;
+    String::from_utf8(text)
+        .map_err(|error| CliError::input(format!("read {}: it is no UTF-8: {error}", path.display())))
 }
 
 /// Validates a workflow's text. Its relative paths start at `base`.

@@ -2,6 +2,7 @@
 
 mod execution;
 mod files;
+pub(crate) mod graph;
 mod logs;
 mod plugin;
 mod safe;

@@ -140,9 +140,10 @@ fn method(name: &str) -> Method {
 fn failed(hop: &Hop<'_>, code: &ErrorCode) -> Error {
     let to = hop.url.authority();
     let (kind, text) = match code {
-        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
-            (ErrorKind::Denied, format!("the workflow does not grant this request to `{to}`"))
-        }
+        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => (
+            ErrorKind::Denied,
+            format!("the workflow does not grant this request to `{to}`"),
+        ),
         ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => (ErrorKind::Dns, format!("`{to}` was not found")),
         ErrorCode::ConnectionTimeout
         | ErrorCode::ConnectionReadTimeout

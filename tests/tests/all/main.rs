@@ -10,6 +10,8 @@ mod engine;
 mod examples;
 mod faults;
 mod files;
+mod follow;
+mod graph;
 mod hostile;
 mod http;
 mod lifecycle;

@@ -256,7 +256,10 @@ mod tests {
         let sealed = masker(&before).seal(&json!(format!("Bearer {} or hidden-word", before.placeholder())));
         assert_eq!(sealed.masked().value(), &json!("Bearer *** or ***"));
         let opened = masker(&after).open(&sealed);
-        assert_eq!(opened, Ok(json!(format!("Bearer {} or hidden-word", after.placeholder()))));
+        assert_eq!(
+            opened,
+            Ok(json!(format!("Bearer {} or hidden-word", after.placeholder())))
+        );
     }
 
     #[test]

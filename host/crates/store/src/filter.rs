@@ -99,6 +99,8 @@ pub struct LogFilter {
     pub levels: Vec<LogLevel>,
     /// Not before.
     pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
     /// Of this task.
     pub task: Option<TaskId>,
     /// Of this source.
@@ -109,4 +111,6 @@ pub struct LogFilter {
     pub limit: Option<u64>,
     /// After so many.
     pub offset: u64,
+    /// Whether to wait for more until the execution ends; without an execution, until nobody takes them.
+    pub follow: bool,
 }

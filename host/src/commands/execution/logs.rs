@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use autokestra_model::{TaskId, Timestamp};
-use autokestra_store::{ExecutionRef, LogFilter, LogLevel, LogReceiver, SourceFilter, Store};
+use autokestra_store::{ExecutionRef, LogFilter, LogLevel, LogReceiver, LogRow, SourceFilter, Store};
 use regex::Regex;
+use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::error::{CliError, Exit};
 use crate::place::{execution_ref, now};
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow execution logs last
   workflow execution logs exec-01ke --level ERROR WARN --since 1h
+  workflow execution logs last --follow
   workflow execution logs last --task-id fetch --grep 'time(d )?out'
   workflow execution logs --source plugin --since 1d --json | jq -r '.[] | .message'";
 
@@ -31,6 +33,9 @@ pub(crate) struct Arguments {
     /// Not older than this: 30s, 5m, 2h, 1d, or an ISO time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Timestamp>,
+    /// Not newer than this
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    until: Option<Timestamp>,
     /// Of this task
     #[arg(long, value_name = "ID")]
     task_id: Option<TaskId>,
@@ -46,11 +51,14 @@ pub(crate) struct Arguments {
     /// After so many
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: u64,
-    /// Print a JSON array
+    /// Wait for more, until the execution ends
+    #[arg(long, short)]
+    follow: bool,
+    /// Print a JSON array; with --follow, an object a line
     #[arg(long)]
     json: bool,
     /// Indent the JSON
-    #[arg(long, requires = "json")]
+    #[arg(long, requires = "json", conflicts_with = "follow")]
     pretty: bool,
 }
 
@@ -85,17 +93,24 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         execution,
         levels: arguments.levels,
         since: arguments.since,
+        until: arguments.until,
         task: arguments.task_id,
         source: arguments.source.as_deref().map(SourceFilter::from),
         grep: arguments.grep,
         limit: arguments.limit,
         offset: arguments.offset,
+        follow: arguments.follow,
     });
     let mut rows = rows;
     // Writing blocks where the reader is slow, and then the store's reader waits in its channel.
     tokio::task::block_in_place(|| {
         ui.out_with(|out| {
-            if arguments.json {
+            if arguments.json && arguments.follow {
+                print_each(&mut rows, out, |row| {
+                    let view = LogView::new(row);
+                    serde_json::to_string(&view).expect("views have string keys and finite numbers")
+                })
+            } else if arguments.json {
                 print_json(&mut rows, out, arguments.pretty)
             } else {
                 print_lines(&mut rows, out, ui)
@@ -106,14 +121,27 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
 }
 
 fn print_lines(rows: &mut LogReceiver, out: &mut dyn Write, ui: &Ui) -> Result<(), CliError> {
-    while let Some(row) = rows.blocking_recv() {
-        let row = row?;
-        let line = log_line(row.at, row.level, &row.source, row.message.as_str(), |tint, text| {
+    print_each(rows, out, |row| {
+        log_line(row.at, row.level, &row.source, row.message.as_str(), |tint, text| {
             ui.tint(tint, text)
-        });
-        crate::render::written(writeln!(out, "{line}"))?;
+        })
+    })
+}
+
+/// A line for each entry. What is written is shown before more is waited for.
+fn print_each(rows: &mut LogReceiver, out: &mut dyn Write, line: impl Fn(&LogRow) -> String) -> Result<(), CliError> {
+    loop {
+        let row = match rows.try_recv() {
+            Ok(row) => row,
+            Err(TryRecvError::Disconnected) => return Ok(()),
+            Err(TryRecvError::Empty) => {
+                crate::render::written(out.flush())?;
+                let Some(row) = rows.blocking_recv() else { return Ok(()) };
+                row
+            }
+        };
+        crate::render::written(writeln!(out, "{}", line(&row?)))?;
     }
-    Ok(())
 }
 
 /// One array, written element by element: the whole of a log is never in memory.

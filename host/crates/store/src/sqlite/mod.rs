@@ -6,6 +6,7 @@ mod cleanup;
 mod connection;
 mod decode;
 mod leases;
+mod logs;
 mod migrations;
 mod owner;
 mod queries;
@@ -266,7 +267,7 @@ impl Store for SqliteStore {
         let readers = Arc::clone(&self.readers);
         drop(tokio::task::spawn_blocking(move || {
             let path = readers.path.clone();
-            let read = readers.with(|connection| queries::logs(connection, &path, &filter, &sender));
+            let read = readers.with(|connection| logs::logs(connection, &path, &filter, &sender));
             if let Err(error) = read {
                 // A reader that went away needs no error.
                 drop(sender.blocking_send(Err(error)));

@@ -7,11 +7,10 @@ use autokestra_model::{ExecutionId, PluginName, WorkflowId};
 use autokestra_secrets::SealedJson;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
-use tokio::sync::mpsc;
 
 use crate::error::{FindError, StoreError};
-use crate::filter::{ExecutionFilter, ExecutionRef, LogFilter, SourceFilter};
-use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow};
+use crate::filter::{ExecutionFilter, ExecutionRef};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage};
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::decode::{self, execution_columns};
 
@@ -20,20 +19,20 @@ const CANDIDATES_SHOWN: usize = 5;
 
 /// Conditions joined by AND, with their values: the one place where SQL is put together, from literals only.
 #[derive(Default)]
-struct Where {
-    sql: String,
-    values: Vec<SqlValue>,
+pub(super) struct Where {
+    pub(super) sql: String,
+    pub(super) values: Vec<SqlValue>,
 }
 
 impl Where {
-    fn and(&mut self, condition: &'static str, values: impl IntoIterator<Item = SqlValue>) {
+    pub(super) fn and(&mut self, condition: &'static str, values: impl IntoIterator<Item = SqlValue>) {
         self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
         self.sql.push_str(condition);
         self.values.extend(values);
     }
 
     /// `column IN (?, ?, …)`; an empty list is no condition.
-    fn one_of(&mut self, column: &'static str, values: Vec<SqlValue>) {
+    pub(super) fn one_of(&mut self, column: &'static str, values: Vec<SqlValue>) {
         if values.is_empty() {
             return;
         }
@@ -46,7 +45,7 @@ impl Where {
     }
 }
 
-fn text(value: &(impl ToString + ?Sized)) -> SqlValue {
+pub(super) fn text(value: &(impl ToString + ?Sized)) -> SqlValue {
     SqlValue::Text(value.to_string())
 }
 
@@ -200,95 +199,6 @@ fn all<T>(
     let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
     let rows = statement.query_map(params, read).map_err(sqlite)?;
     rows.collect::<Result<_, _>>().map_err(sqlite)
-}
-
-/// Sends log rows, oldest first, until there are no more or nobody takes them.
-pub(super) fn logs(
-    connection: &Connection,
-    path: &Path,
-    filter: &LogFilter,
-    sender: &mpsc::Sender<Result<LogRow, StoreError>>,
-) -> Result<(), StoreError> {
-    let sqlite = |source| sqlite_error(path, source);
-    let Some(conditions) = log_conditions(filter) else {
-        return Ok(());
-    };
-    let sql = format!(
-        "SELECT e.id, l.task, l.attempt, l.at, l.level, l.source, l.message, l.metadata \
-         FROM logs l LEFT JOIN executions e ON e.key = l.execution{} ORDER BY l.key",
-        conditions.sql
-    );
-    let mut statement = connection.prepare(&sql).map_err(sqlite)?;
-    let mut rows = statement.query(params_from_iter(&conditions.values)).map_err(sqlite)?;
-    let (mut skip, mut left) = (filter.offset, filter.limit.unwrap_or(u64::MAX));
-    while left > 0
-        && let Some(row) = rows.next().map_err(sqlite)?
-    {
-        // The pattern is held against the text where it lies; what does not match is not decoded.
-        if let Some(pattern) = &filter.grep {
-            let message = row
-                .get_ref(6)
-                .and_then(|value| value.as_str().map_err(rusqlite::Error::from))
-                .map_err(sqlite)?;
-            if !pattern.is_match(message) {
-                continue;
-            }
-        }
-        if skip > 0 {
-            skip -= 1;
-            continue;
-        }
-        left -= 1;
-        let row = decode::log(row).map_err(sqlite)?;
-        if sender.blocking_send(Ok(row)).is_err() {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// The conditions of a filter; none where nothing can fit.
-fn log_conditions(filter: &LogFilter) -> Option<Where> {
-    let mut conditions = Where::default();
-    if let Some(execution) = filter.execution {
-        conditions.and(
-            "l.execution = (SELECT key FROM executions WHERE id = ?)",
-            [text(&execution)],
-        );
-    }
-    conditions.one_of(
-        "l.level",
-        filter
-            .levels
-            .iter()
-            .map(|level| SqlValue::Integer(level.number()))
-            .collect(),
-    );
-    if let Some(since) = filter.since {
-        conditions.and("l.at >= ?", [SqlValue::Integer(since.as_millis())]);
-    }
-    if let Some(task) = &filter.task {
-        conditions.and("l.task = ?", [text(task)]);
-    }
-    match &filter.source {
-        None => {}
-        Some(SourceFilter::AnyPlugin) => conditions.and("l.source = 3", []),
-        Some(SourceFilter::Exact(source)) => match source.as_str() {
-            "scheduler" => conditions.and("l.source = 0", []),
-            "worker" => conditions.and("l.source = 1", []),
-            "system" => conditions.and("l.source = 2", []),
-            other => {
-                let (execution, task) = other.strip_prefix("plugin:")?.split_once('/')?;
-                conditions.and("l.source = 3", []);
-                conditions.and(
-                    "l.execution = (SELECT key FROM executions WHERE id = ?)",
-                    [text(&execution)],
-                );
-                conditions.and("l.task = ?", [text(task)]);
-            }
-        },
-    }
-    Some(conditions)
 }
 
 /// The audit trail of one execution.
