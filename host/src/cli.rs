@@ -9,7 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::commands::{completions, config, execution, graph, man, plugin, run, validate};
+use crate::commands::{completions, config, execution, graph, man, plugin, run, schema, validate};
 use crate::error::{CliError, Exit};
 use crate::render::ColorChoice;
 
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Run(run::Arguments),
     Validate(validate::Arguments),
     Graph(graph::Arguments),
+    Schema(schema::Arguments),
     /// Look at executions
     #[command(subcommand)]
     Execution(execution::Command),

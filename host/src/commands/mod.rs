@@ -10,6 +10,7 @@ pub(crate) mod graph;
 pub(crate) mod man;
 pub(crate) mod plugin;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod validate;
 mod workflow;
 
@@ -23,6 +24,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
     // Some need no configuration, and `config` shows what is wrong with one, so it loads it itself.
     match &cli.command {
         Command::Config(command) => return config::run(command, &cli.global, &ui),
+        Command::Schema(_) => return schema::run(&ui),
         Command::Graph(arguments) => return graph::run(arguments, &ui),
         Command::Completions(arguments) => return completions::run(arguments, &ui),
         Command::Man(arguments) => return man::run(arguments, &ui),
@@ -34,6 +36,8 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
         Command::Validate(arguments) => validate::run(&arguments, &place, &ui).await,
         Command::Execution(command) => execution::run(command, &place, &ui).await,
         Command::Plugin(command) => plugin::run(command, &place, &ui).await,
-        Command::Config(_) | Command::Graph(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Success),
+        Command::Config(_) | Command::Graph(_) | Command::Schema(_) | Command::Completions(_) | Command::Man(_) => {
+            Ok(Exit::Success)
+        }
     }
 }

@@ -49,6 +49,22 @@ fn a_large_graph_is_told_and_a_broken_file_is_not_drawn() {
 }
 
 #[test]
+fn the_examples_fit_the_schema() {
+    let place = Place::new();
+    let schema = place.run("schema").code(0).json();
+    let check = jsonschema::draft202012::new(&schema).expect("a schema");
+    for entry in std::fs::read_dir(crate::support::repository().join("examples")).expect("read examples/") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let text = std::fs::read_to_string(&path).expect("read it");
+            let value: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+            let errors: Vec<String> = check.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+        }
+    }
+}
+
+#[test]
 fn shells_and_man_are_served() {
     let place = Place::new();
     let script = place.run("completions bash").code(0).stdout;

@@ -9,7 +9,7 @@ use crate::reader::{Fields, list, string, wrong_type};
 use crate::workflow::{Parsed, PermissionPlaces, SecretSpec, TASKS_MAX, Workflow, inputs, parts, references, tasks};
 use crate::yaml::{self, Node, NodeKind};
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "apiVersion",
     "id",
     "name",

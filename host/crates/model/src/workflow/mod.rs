@@ -5,6 +5,7 @@ mod document;
 mod inputs;
 mod parts;
 mod references;
+mod schema;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use actions::{ActionInfo, CapabilityNeeds, Catalog, Lookup};
 pub use inputs::{GivenInput, InputSpec, InputType};
+pub use schema::SCHEMA;
 
 use crate::diagnostic::{Diagnostics, Source, Span};
 use crate::expression::{Expression, Template};

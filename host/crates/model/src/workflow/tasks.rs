@@ -11,7 +11,7 @@ use crate::workflow::parts;
 use crate::workflow::{Backoff, ForEach, Limits, Need, NeedOn, OnError, PermissionPlaces, Retry, Task, TaskPlaces};
 use crate::yaml::{Node, NodeKind};
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "id",
     "type",
     "needs",
