@@ -186,5 +186,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Kind::Paths,
         Default::Empty,
     ),
+    setting(
+        "plugins.cacheMaxMebibytes",
+        "WORKFLOW_PLUGINS_CACHE_MAX_MEBIBYTES",
+        integer(0, 1 << 40),
+        Default::Integer(512),
+    ),
     setting("secrets.file", "WORKFLOW_SECRETS_FILE", Kind::Path, Default::None),
 ];

@@ -10,7 +10,7 @@ use autokestra_engine::{
     SystemClock,
 };
 use autokestra_model::{GivenInput, Source, Workflow};
-use autokestra_sandbox::{Sandbox, SandboxOptions};
+use autokestra_sandbox::{CacheOptions, Sandbox, SandboxOptions};
 use autokestra_secrets::{Masked, SecretValue, Secrets};
 use autokestra_store::{
     AuditEventRow, ExecutionDetail, LogFilter, LogRow, SqliteOptions, SqliteStore, Store, Synchronous, TaskRunRow,
@@ -110,10 +110,13 @@ impl Place {
         });
         let store: Arc<dyn Store> = Arc::new(store.expect("a new database"));
         // One cache for all tests: the component is compiled once.
-        let cache = hostile_component().with_file_name("cache-of-tests");
+        let cache = CacheOptions {
+            folder: hostile_component().with_file_name("cache-of-tests"),
+            bytes_max: 64 << 20,
+        };
         let options = SandboxOptions {
             directories: vec![plugins],
-            cache: Some(cache),
+            cache,
             max_attempts: tasks,
             ..SandboxOptions::default()
         };
