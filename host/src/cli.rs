@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::commands::{completions, config, execution, graph, man, plugin, run, schema, validate};
 use crate::error::{CliError, Exit};
-use crate::render::ColorChoice;
+use crate::render::{ColorChoice, Ui};
 
 /// Threads that run guests and everything else; a guest yields every 10 ms, so a few serve many.
 const THREADS_MAX: usize = 16;
@@ -81,7 +81,7 @@ pub(crate) enum Command {
 /// Sets up what developers are told, on stderr; nothing unless they ask.
 ///
 /// Only our own crates are heard: wasmtime's bindings trace every call of a guest with its arguments, and those may hold secrets.
-pub(crate) fn trace(verbose: u8) {
+pub(crate) fn trace(verbose: u8, ui: &Ui) {
     let level = match verbose {
         0 => return,
         1 => LevelFilter::DEBUG,
@@ -90,7 +90,9 @@ pub(crate) fn trace(verbose: u8) {
     let ours = Targets::new()
         .with_target("autokestra", level)
         .with_target("workflow", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(ui.colors_notes())
+        .with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 

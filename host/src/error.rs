@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use autokestra_engine::{ResumeError, RunError, StartError};
 use autokestra_model::{Diagnostics, Source};
-use autokestra_sandbox::{LoadError, SandboxError};
+use autokestra_sandbox::{CacheError, LoadError, SandboxError};
 use autokestra_secrets::source::SecretsError;
 use autokestra_store::{AcquireError, FindError, StoreError};
 
@@ -159,6 +159,12 @@ impl From<StoreError> for CliError {
 
 impl From<SandboxError> for CliError {
     fn from(error: SandboxError) -> Self {
+        Self::of(Exit::Machine, &error)
+    }
+}
+
+impl From<CacheError> for CliError {
+    fn from(error: CacheError) -> Self {
         Self::of(Exit::Machine, &error)
     }
 }

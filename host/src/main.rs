@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         }
     };
     let ui = Ui::new(cli.global.color);
-    cli::trace(cli.global.verbose);
+    cli::trace(cli.global.verbose, &ui);
     let runtime = match cli::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return error.report(&ui).into(),

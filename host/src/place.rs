@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use autokestra_model::{Clock as _, PluginName, Timestamp};
-use autokestra_sandbox::Sandbox;
+use autokestra_sandbox::{Cache, Sandbox};
 use autokestra_store::{ExecutionRef, SqliteStore, Store};
 
 use crate::cli::Global;
@@ -38,6 +38,11 @@ impl Place {
     /// Sets up the sandbox.
     pub(crate) fn sandbox(&self) -> Result<Sandbox, CliError> {
         Ok(Sandbox::new(self.settings.sandbox_options())?)
+    }
+
+    /// The compiled code of plugins.
+    pub(crate) fn cache(&self) -> Cache {
+        Cache::new(self.settings.cache_options())
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use autokestra_engine::{Artifacts, RunnerOptions};
 use autokestra_model::{Ceiling, Folders, Policy};
-use autokestra_sandbox::{EmbeddedPlugin, SandboxOptions};
+use autokestra_sandbox::{CacheOptions, EmbeddedPlugin, SandboxOptions};
 use autokestra_store::{SqliteOptions, Synchronous};
 
 pub(crate) use load::{ConfigError, Loaded, load};
@@ -51,7 +51,7 @@ impl Loaded {
         }
     }
 
-    /// The plugins, and where their compiled code is kept: beside the database.
+    /// The plugins, and where their compiled code is kept.
     pub(crate) fn sandbox_options(&self) -> SandboxOptions {
         let embedded = autokestra_builtin::PLUGINS.iter().map(|plugin| EmbeddedPlugin {
             name: plugin.name.parse().expect("the folders of plugins/ are good names"),
@@ -65,7 +65,7 @@ impl Loaded {
                 .into_iter()
                 .map(PathBuf::from)
                 .collect(),
-            cache: Some(self.storage_path().with_file_name("cache")),
+            cache: self.cache_options(),
             max_attempts: self.count("execution.maxConcurrentTasks"),
             policy: self.policy(),
             proxy: self.text("network.proxy").and_then(load::proxy),
@@ -102,6 +102,14 @@ impl Loaded {
             plugins: self
                 .origin("plugins.allow")
                 .map(|origin| Ceiling::new(texts("plugins.allow"), origin)),
+        }
+    }
+
+    /// The compiled code of plugins: beside the database.
+    pub(crate) fn cache_options(&self) -> CacheOptions {
+        CacheOptions {
+            folder: self.storage_path().with_file_name("cache"),
+            bytes_max: self.number("plugins.cacheMaxMebibytes") << 20,
         }
     }
 

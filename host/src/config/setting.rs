@@ -199,6 +199,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Default::Empty,
     ),
     setting("plugins.allow", "WORKFLOW_PLUGINS_ALLOW", Kind::Texts, Default::None),
+    setting(
+        "plugins.cacheMaxMebibytes",
+        "WORKFLOW_PLUGINS_CACHE_MAX_MEBIBYTES",
+        integer(0, 1 << 40),
+        Default::Integer(512),
+    ),
     setting("secrets.file", "WORKFLOW_SECRETS_FILE", Kind::Path, Default::None),
     setting("network.proxy", "WORKFLOW_NETWORK_PROXY", Kind::Proxy, Default::None),
     setting(

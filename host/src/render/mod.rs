@@ -1,5 +1,6 @@
 //! What people see: text, tables, colours, diagnostics. Takes views and prints them; asks nothing of anybody.
 
+mod cache;
 mod execution;
 mod files;
 pub(crate) mod graph;
@@ -10,6 +11,7 @@ mod table;
 mod ui;
 pub(crate) mod view;
 
+pub(crate) use cache::{cache, cache_json};
 pub(crate) use execution::{Parts, detail, outcome, page};
 pub(crate) use files::files;
 pub(crate) use logs::log_line;

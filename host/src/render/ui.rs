@@ -76,6 +76,11 @@ impl Ui {
         self.width
     }
 
+    /// Whether stderr is coloured.
+    pub(crate) fn colors_notes(&self) -> bool {
+        self.color_err
+    }
+
     /// `text` in a colour, for stdout.
     pub(crate) fn tint(&self, tint: Tint, text: &str) -> String {
         colored(self.color_out, tint, text)

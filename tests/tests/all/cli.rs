@@ -168,7 +168,7 @@ fn a_terminal_is_not_taken_over_by_what_a_plugin_prints() {
 #[test]
 fn colours_are_for_terminals_and_for_those_who_ask() {
     let place = Place::with_flow(HELLO);
-    assert!(!place.run("run flow.yaml").code(0).stderr.contains('\u{1b}'));
+    assert!(!place.run("run flow.yaml -vv").code(0).stderr.contains('\u{1b}'));
     assert!(
         place
             .run("run flow.yaml --color always")
@@ -219,6 +219,8 @@ fn help_has_an_example_for_every_command() {
         "execution logs",
         "plugin list",
         "plugin inspect",
+        "plugin cache list",
+        "plugin cache clear",
         "config show",
         "config check",
     ] {

@@ -55,7 +55,10 @@ async fn run(sandbox: &Sandbox, plugin: &Arc<Plugin>, fuel: Option<u64>, pinned:
 async fn fuel_is_the_same_to_the_unit_where_time_and_chance_are_pinned() {
     let sandbox = Sandbox::new(SandboxOptions {
         max_attempts: 1,
-        cache: Some(hostile_component().with_file_name("cache-of-tests")),
+        cache: autokestra_sandbox::CacheOptions {
+            folder: hostile_component().with_file_name("cache-of-tests"),
+            bytes_max: 64 << 20,
+        },
         ..SandboxOptions::default()
     })
     .expect("wasmtime runs here");

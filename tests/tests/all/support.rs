@@ -10,7 +10,7 @@ use autokestra_engine::{
     SystemClock,
 };
 use autokestra_model::{Ceiling, Folders, GivenInput, NetworkPattern, Policy, Source, Workflow};
-use autokestra_sandbox::{Resolver, Sandbox, SandboxOptions};
+use autokestra_sandbox::{CacheOptions, Resolver, Sandbox, SandboxOptions};
 use autokestra_secrets::{Masked, SecretValue, Secrets};
 use autokestra_store::{
     AuditEventRow, ExecutionDetail, LogFilter, LogRow, SqliteOptions, SqliteStore, Store, Synchronous, TaskRunRow,
@@ -143,10 +143,13 @@ impl Place {
         });
         let store: Arc<dyn Store> = Arc::new(store.expect("a new database"));
         // One cache for all tests: the component is compiled once.
-        let cache = hostile_component().with_file_name("cache-of-tests");
+        let cache = CacheOptions {
+            folder: hostile_component().with_file_name("cache-of-tests"),
+            bytes_max: 64 << 20,
+        };
         let options = SandboxOptions {
             directories: vec![plugins],
-            cache: Some(cache),
+            cache,
             max_attempts: tasks,
             // Tests have only this machine to connect to; what a workflow may grant itself has tests of its own.
             policy: this_machine(),

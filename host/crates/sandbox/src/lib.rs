@@ -28,6 +28,7 @@ mod sandbox;
 pub use attempt::{
     Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage,
 };
+pub use cache::{Cache, CacheError, CacheList, CacheOptions, CachedCode, Cleared};
 pub use capabilities::Capabilities;
 pub use error::{GrantError, LoadError, SandboxError};
 pub use grants::Grants;

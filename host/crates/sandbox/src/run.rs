@@ -106,6 +106,7 @@ impl Sandbox {
 
     /// Asks a plugin what it is: with no permission, little memory and little time.
     pub(crate) async fn describe(&self, code: &GuestPre<GuestState>, origin: &str) -> Result<Manifest, LoadError> {
+        tracing::debug!(origin, "asked what it is");
         let failed = |reason: String| LoadError::NotDescribed {
             origin: origin.to_owned(),
             reason,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::GuestPre;
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheOptions, Target};
 use crate::error::{LoadError, SandboxError};
 use crate::guest::{self, GuestState};
 use crate::http::{HttpSetup, Tls};
@@ -45,8 +46,8 @@ pub struct SandboxOptions {
     pub embedded: Vec<EmbeddedPlugin>,
     /// Folders whose `*.wasm` are plugins.
     pub directories: Vec<PathBuf>,
-    /// Where compiled code is kept; none: nowhere.
-    pub cache: Option<PathBuf>,
+    /// Where compiled code is kept. The default keeps nothing.
+    pub cache: CacheOptions,
     /// Attempts that run at a time.
     pub max_attempts: usize,
     /// The operator's ceiling on what workflows grant.
@@ -76,8 +77,8 @@ pub(crate) struct Inner {
     options: SandboxOptions,
     pub(crate) runtime: Runtime,
     fueled: OnceLock<Result<Runtime, SandboxError>>,
-    cache: OnceLock<Option<Cache>>,
     pub(crate) outside: Outside,
+    cache: Cache,
     /// One cell a name: two that want the same plugin load it once.
     loaded: Mutex<HashMap<PluginName, Arc<OnceCell<Arc<Plugin>>>>>,
     files: OnceCell<HashMap<PluginName, (PathBuf, Arc<Plugin>)>>,
@@ -86,6 +87,7 @@ pub(crate) struct Inner {
 /// An engine with what guests may import.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
+    target: Target,
     linker: Linker<GuestState>,
 }
 
@@ -111,7 +113,8 @@ impl Runtime {
         let engine = engine.map_err(wrong)?;
         let mut linker = Linker::new(&engine);
         guest::link(&mut linker).map_err(wrong)?;
-        Ok(Self { engine, linker })
+        let target = Target::of(&engine, fuel);
+        Ok(Self { engine, target, linker })
     }
 
     pub(crate) fn prepare(&self, component: &Component, origin: &str) -> Result<GuestPre<GuestState>, LoadError> {
@@ -170,12 +173,13 @@ impl Sandbox {
             },
             resolver: options.resolver.clone().unwrap_or_else(|| Arc::new(SystemResolver)),
         };
+        let cache = Cache::new(options.cache.clone());
         let inner = Arc::new(Inner {
             options,
             runtime,
             fueled: OnceLock::new(),
-            cache: OnceLock::new(),
             outside,
+            cache,
             loaded: Mutex::default(),
             files: OnceCell::new(),
         });
@@ -206,10 +210,12 @@ impl Sandbox {
                 Ok(component) => component,
                 Err(error) => {
                     tracing::debug!(plugin = %name, %error, "the embedded code does not fit; compiling");
-                    self.compile(embedded.component, name.as_str())?
+                    self.compile(&embedded.component.into(), name.as_str()).await?
                 }
             };
-            self.load(&component, embedded.component.into(), name.as_str()).await
+            // Asking one whose code is at hand takes no longer than reading what it said.
+            self.load(&component, embedded.component.into(), name.as_str(), None)
+                .await
         };
         cell.get_or_try_init(load).await.cloned()
     }
@@ -224,17 +230,9 @@ impl Sandbox {
             path: path.to_path_buf(),
             reason,
         };
-        let size = std::fs::metadata(path)
-            .map_err(|error| unreadable(error.to_string()))?
-            .len();
-        if size > COMPONENT_BYTES_MAX {
-            return Err(unreadable(format!(
-                "it has {size} bytes; {COMPONENT_BYTES_MAX} is the most"
-            )));
-        }
-        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        let component = self.compile(&bytes, &origin)?;
-        self.load(&component, bytes.into(), &origin).await
+        let bytes = read(path).map_err(unreadable)?;
+        let component = self.compile(&bytes, &origin).await?;
+        self.load(&component, bytes, &origin, Some(&self.inner.cache)).await
     }
 
     /// The names of all plugins. Files are loaded to learn theirs.
@@ -292,22 +290,14 @@ impl Sandbox {
         Ok(found)
     }
 
-    fn compile(&self, bytes: &[u8], origin: &str) -> Result<Component, LoadError> {
-        self.compile_for(&self.inner.runtime.engine, bytes, origin)
+    async fn compile(&self, bytes: &Arc<[u8]>, origin: &str) -> Result<Component, LoadError> {
+        self.compile_for(&self.inner.runtime, bytes, origin).await
     }
 
-    fn compile_for(&self, engine: &Engine, bytes: &[u8], origin: &str) -> Result<Component, LoadError> {
-        let digest = Digest::of(bytes);
-        let cache = self
-            .inner
-            .cache
-            .get_or_init(|| self.inner.options.cache.as_deref().and_then(Cache::open));
-        if let Some(code) = cache.as_ref().and_then(|cache| cache.get(engine, &digest))
-            && let Ok(component) = trusted(engine, &code)
-        {
-            return Ok(component);
-        }
-        let component = Component::from_binary(engine, bytes).map_err(|error| {
+    async fn compile_for(&self, runtime: &Runtime, bytes: &Arc<[u8]>, origin: &str) -> Result<Component, LoadError> {
+        let cache = &self.inner.cache;
+        let compiled = cache.component(&runtime.engine, runtime.target, bytes).await;
+        compiled.map_err(|error| {
             let reason = if is_core_module(bytes) {
                 "it is a core module; a component is needed".to_owned()
             } else if !bytes.starts_with(b"\0asm") {
@@ -319,28 +309,39 @@ impl Sandbox {
                 origin: origin.to_owned(),
                 reason,
             }
-        })?;
-        if let Some(cache) = cache
-            && let Ok(code) = component.serialize()
-        {
-            cache.put(engine, &digest, &code);
-        }
-        Ok(component)
+        })
     }
 
-    async fn load(&self, component: &Component, bytes: Arc<[u8]>, origin: &str) -> Result<Arc<Plugin>, LoadError> {
+    /// The plugin of a component. What it says of itself is taken from `cache`, or kept there.
+    async fn load(
+        &self,
+        component: &Component,
+        bytes: Arc<[u8]>,
+        origin: &str,
+        cache: Option<&Cache>,
+    ) -> Result<Arc<Plugin>, LoadError> {
         let engine = &self.inner.runtime.engine;
         plugin::check_world(engine, component, origin)?;
         let imports = capabilities::imports(engine, component);
         let capabilities = capabilities::capabilities(&imports);
         let code = self.inner.runtime.prepare(component, origin)?;
-        let manifest = self.describe(&code, origin).await?;
+        let digest = Digest::of(&bytes);
+        let manifest = match cache.and_then(|cache| cache.manifest(&digest)) {
+            Some(known) => known,
+            None => {
+                let manifest = self.describe(&code, origin).await?;
+                if let Some(cache) = cache {
+                    cache.keep_manifest(&digest, &manifest);
+                }
+                manifest
+            }
+        };
         let (name, actions) = plugin::actions(&manifest, capabilities, origin)?;
         Ok(Arc::new(Plugin {
             name,
             version: manifest.version,
             description: manifest.description,
-            digest: Digest::of(&bytes),
+            digest,
             size_bytes: bytes.len(),
             actions,
             imports,
@@ -353,19 +354,45 @@ impl Sandbox {
 
     /// The plugin's code for the engine that counts fuel: made where a workflow first asks for it.
     pub(crate) async fn fueled<'a>(&self, plugin: &'a Plugin) -> Result<&'a GuestPre<GuestState>, LoadError> {
-        let attempts = self.inner.options.max_attempts;
-        let runtime = self.inner.fueled.get_or_init(|| Runtime::new(true, attempts)).as_ref();
         let origin = plugin.name.as_str();
-        let runtime = runtime.map_err(|error| LoadError::NotDescribed {
+        let runtime = self.fueled_runtime().map_err(|error| LoadError::NotDescribed {
             origin: origin.into(),
             reason: error.to_string(),
         })?;
         let prepare = || async {
-            let component = self.compile_for(&runtime.engine, &plugin.component, origin)?;
+            let component = self.compile_for(runtime, &plugin.component, origin).await?;
             runtime.prepare(&component, origin)
         };
         plugin.fueled.get_or_try_init(prepare).await
     }
+
+    fn fueled_runtime(&self) -> Result<&Runtime, &SandboxError> {
+        let attempts = self.inner.options.max_attempts;
+        let runtime = self.inner.fueled.get_or_init(|| Runtime::new(true, attempts));
+        runtime.as_ref()
+    }
+
+    /// What the two engines make code for.
+    #[cfg(test)]
+    pub(crate) fn targets(&self) -> Result<[Target; 2], &SandboxError> {
+        Ok([self.inner.runtime.target, self.fueled_runtime()?.target])
+    }
+}
+
+/// The bytes of a file, or why there are none. Only a file has an end that can be known before.
+fn read(path: &Path) -> Result<Arc<[u8]>, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).and_then(|file| file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes));
+    file.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+        let size = metadata.len();
+        return Err(format!("it has {size} bytes; {COMPONENT_BYTES_MAX} is the most"));
+    }
+    Ok(bytes.into())
 }
 
 /// Whether the bytes are a core module: the same magic number, another version.
@@ -378,7 +405,7 @@ fn is_core_module(bytes: &[u8]) -> bool {
     unsafe_code,
     reason = "wasmtime trusts compiled code; this is the one place that hands it some"
 )]
-fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+pub(crate) fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes were made by `Component::serialize`: either by our own build, inside this very program, or by an
     // earlier run, and then a keyed MAC over them was checked.
     unsafe { Component::deserialize(engine, code) }

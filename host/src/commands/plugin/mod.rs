@@ -1,5 +1,6 @@
 //! `workflow plugin …`.
 
+mod cache;
 mod inspect;
 mod list;
 
@@ -12,12 +13,15 @@ use crate::render::Ui;
 pub(crate) enum Command {
     List(list::Arguments),
     Inspect(inspect::Arguments),
+    /// Look at the compiled code that is kept
+    #[command(subcommand)]
+    Cache(cache::Command),
 }
 
 pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit, CliError> {
-    let sandbox = place.sandbox()?;
     match command {
-        Command::List(arguments) => list::run(&arguments, &sandbox, ui).await,
-        Command::Inspect(arguments) => inspect::run(&arguments, &sandbox, ui).await,
+        Command::List(arguments) => list::run(&arguments, &place.sandbox()?, ui).await,
+        Command::Inspect(arguments) => inspect::run(&arguments, &place.sandbox()?, ui).await,
+        Command::Cache(command) => cache::run(&command, place, ui),
     }
 }

@@ -1,0 +1,78 @@
+//! A component's code: taken from the folder, or compiled once for all that want it.
+
+use std::sync::Arc;
+
+use autokestra_model::Digest;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::Cache;
+use super::entry::{Folder, Found};
+use super::name::{Name, Target};
+use crate::sandbox::trusted;
+
+impl Cache {
+    /// The component of `bytes`. Of all that want the same at a time, in this process and in others, one compiles it.
+    pub(crate) async fn component(
+        &self,
+        engine: &Engine,
+        target: Target,
+        bytes: &Arc<[u8]>,
+    ) -> wasmtime::Result<Component> {
+        let (cache, engine, bytes) = (self.clone(), engine.clone(), Arc::clone(bytes));
+        // It takes long, and so does waiting for somebody else who does it: the runtime's own threads have other work.
+        let done = tokio::task::spawn_blocking(move || cache.take_or_compile(&engine, target, &bytes)).await;
+        done.unwrap_or_else(|error| Err(wasmtime::Error::msg(format!("the compiler gave up: {error}"))))
+    }
+
+    pub(super) fn take_or_compile(&self, engine: &Engine, target: Target, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let name = Name::Code(Digest::of(bytes), target);
+        let Some(folder) = self.folder() else {
+            return compile(engine, &name, bytes);
+        };
+        if let Found::Whole(code) = folder.get(&name)
+            && let Some(component) = taken(engine, &name, &code)
+        {
+            return Ok(component);
+        }
+        let _lock = folder.lock(&name);
+        // Whoever had the lock may have made it.
+        match folder.get(&name) {
+            Found::Whole(code) => {
+                if let Some(component) = taken(engine, &name, &code) {
+                    return Ok(component);
+                }
+            }
+            Found::Changed => warn_of(folder, &name),
+            Found::Missing => {}
+        }
+        let component = compile(engine, &name, bytes)?;
+        match component.serialize() {
+            Ok(code) => folder.keep(&name, &code),
+            Err(error) => tracing::warn!(%name, %error, "compiled code is not kept"),
+        }
+        Ok(component)
+    }
+}
+
+fn compile(engine: &Engine, name: &Name, bytes: &[u8]) -> wasmtime::Result<Component> {
+    tracing::debug!(%name, "compiling");
+    Component::from_binary(engine, bytes)
+}
+
+fn taken(engine: &Engine, name: &Name, code: &[u8]) -> Option<Component> {
+    match trusted(engine, code) {
+        Ok(component) => {
+            tracing::trace!(%name, "taken from the cache");
+            Some(component)
+        }
+        Err(error) => {
+            tracing::warn!(%name, %error, "kept code does not fit; compiling");
+            None
+        }
+    }
+}
+
+pub(super) fn warn_of(folder: &Folder, name: &Name) {
+    tracing::warn!(folder = %folder.path.display(), %name, "somebody changed what was kept, or it is damaged; it is made anew");
+}
