@@ -9,7 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::commands::{config, execution, plugin, run, validate};
+use crate::commands::{config, execution, plugin, run, secret, validate};
 use crate::error::{CliError, Exit};
 use crate::render::ColorChoice;
 
@@ -69,6 +69,9 @@ pub(crate) enum Command {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Keep secrets, encrypted
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),

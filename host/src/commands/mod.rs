@@ -7,6 +7,7 @@ pub(crate) mod execution;
 mod flows;
 pub(crate) mod plugin;
 pub(crate) mod run;
+pub(crate) mod secret;
 pub(crate) mod validate;
 mod workflow;
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
         Command::Validate(arguments) => validate::run(&arguments, &place, &ui).await,
         Command::Execution(command) => execution::run(command, &place, &ui).await,
         Command::Plugin(command) => plugin::run(command, &place, &ui).await,
+        Command::Secret(command) => secret::run(command, &place, &ui).await,
         Command::Config(_) => Ok(Exit::Success),
     }
 }

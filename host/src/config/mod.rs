@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use autokestra_engine::{Artifacts, RunnerOptions};
 use autokestra_sandbox::{EmbeddedPlugin, SandboxOptions};
+use autokestra_secrets::vault::{KEY_VARIABLE, KeySources};
 use autokestra_store::{SqliteOptions, Synchronous};
+
+use zeroize::Zeroizing;
 
 pub(crate) use load::{ConfigError, Loaded, load};
 
@@ -63,6 +66,7 @@ impl Loaded {
                 .into_iter()
                 .map(PathBuf::from)
                 .collect(),
+            hidden: self.private_files(),
             cache: Some(self.storage_path().with_file_name("cache")),
             max_attempts: self.count("execution.maxConcurrentTasks"),
         }
@@ -71,6 +75,30 @@ impl Loaded {
     /// The file of secrets.
     pub(crate) fn secrets_file(&self) -> Option<&Path> {
         self.text("secrets.file").map(Path::new)
+    }
+
+    /// The files that hold keys and secrets.
+    fn private_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.key_file()];
+        files.extend(self.secrets_file().map(Path::to_path_buf));
+        files
+    }
+
+    /// The file of the master key: beside the database where none is named.
+    fn key_file(&self) -> PathBuf {
+        let beside = || self.storage_path().with_file_name("secrets.key");
+        self.text("secrets.keyFile").map_or_else(beside, PathBuf::from)
+    }
+
+    /// Where the master key of the secret store may be.
+    pub(crate) fn key_sources(&self) -> KeySources {
+        KeySources {
+            // One that is no UTF-8 is no key, and is told as such.
+            environment: std::env::var_os(KEY_VARIABLE)
+                .map(|text| Zeroizing::new(text.into_string().unwrap_or_default())),
+            file: self.key_file(),
+            keyring: self.is("secrets.keyring"),
+        }
     }
 
     fn count(&self, key: &str) -> usize {

@@ -5,6 +5,7 @@ mod files;
 mod logs;
 mod plugin;
 mod safe;
+mod secrets;
 mod table;
 mod ui;
 pub(crate) mod view;
@@ -14,6 +15,7 @@ pub(crate) use files::files;
 pub(crate) use logs::log_line;
 pub(crate) use plugin::{Found, plugin, plugins};
 pub(crate) use safe::safe;
+pub(crate) use secrets::{KnownSecret, SecretPlace, SecretsView, secrets};
 pub(crate) use table::Table;
 pub(crate) use ui::{ColorChoice, Tint, Ui, written};
 

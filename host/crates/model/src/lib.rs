@@ -18,7 +18,7 @@ pub mod yaml;
 pub use diagnostic::{Diagnostic, Diagnostics, RenderStyle, Severity, Source, Span};
 pub use expression::{Expression, RenderError, Template};
 pub use id::{ActionName, Digest, ExecutionId, IdError, PluginName, SecretName, TaskId, WorkflowId};
-pub use permission::{NetworkPattern, Permissions};
+pub use permission::{NetworkPattern, Permissions, is_reserved_variable};
 pub use plan::{Edge, Plan};
 pub use scope::{ExecutionInfo, Scope};
 pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};

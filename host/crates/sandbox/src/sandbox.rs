@@ -43,6 +43,8 @@ pub struct SandboxOptions {
     pub embedded: Vec<EmbeddedPlugin>,
     /// Folders whose `*.wasm` are plugins.
     pub directories: Vec<PathBuf>,
+    /// Files that no grant opens: keys and secrets of the engine's own.
+    pub hidden: Vec<PathBuf>,
     /// Where compiled code is kept; none: nowhere.
     pub cache: Option<PathBuf>,
     /// Attempts that run at a time.
@@ -65,7 +67,7 @@ pub struct Sandbox {
 }
 
 pub(crate) struct Inner {
-    options: SandboxOptions,
+    pub(crate) options: SandboxOptions,
     pub(crate) runtime: Runtime,
     fueled: OnceLock<Result<Runtime, SandboxError>>,
     cache: OnceLock<Option<Cache>>,

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::id::IdError;
-use crate::permission::{NetworkPattern, Permissions};
+use crate::permission::{NetworkPattern, Permissions, is_reserved_variable};
 use crate::reader::{Fields, integer, list, string, wrong_type};
 use crate::workflow::{Concurrency, Limits, OnLimit};
 use crate::yaml::{Node, NodeKind};
@@ -76,6 +76,10 @@ pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions
                 entry.span,
                 format!("`{name}` is no variable's name"),
             ));
+        } else if is_reserved_variable(name) {
+            let message = format!("`{name}` is the engine's own, and no task may read it");
+            let error = Diagnostic::error("reserved_variable", entry.span, message);
+            errors.push(error.help("give the task a secret by `secrets` and an expression: then it is masked"));
         } else {
             found.env.push(name.to_owned());
             places.env.push(entry.span);
