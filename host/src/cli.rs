@@ -9,7 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::commands::{completions, config, execution, graph, man, plugin, run, schema, validate};
+use crate::commands::{completions, config, execution, graph, man, plugin, run, schema, secret, validate};
 use crate::error::{CliError, Exit};
 use crate::render::{ColorChoice, Ui};
 
@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Keep secrets, encrypted
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),

@@ -1,5 +1,7 @@
 //! Every error of the command line: what kind it is, what to do next, and the exit code.
 
+mod secrets;
+
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
@@ -7,7 +9,6 @@ use std::process::ExitCode;
 use autokestra_engine::{ResumeError, RunError, StartError};
 use autokestra_model::{Diagnostics, Source};
 use autokestra_sandbox::{CacheError, LoadError, SandboxError};
-use autokestra_secrets::source::SecretsError;
 use autokestra_store::{AcquireError, FindError, StoreError};
 
 use crate::config::ConfigError;
@@ -79,6 +80,14 @@ impl CliError {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// All of it in one paragraph, with what to do next.
+    pub(crate) fn with_advice(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{self}; {}", hint.replace('\n', ", ")),
+            None => self.to_string(),
+        }
     }
 
     fn caused_by(mut self, error: &dyn Error) -> Self {
@@ -244,27 +253,6 @@ impl From<FindError> for CliError {
                 Self::of(Exit::Input, &error).hint(hint)
             }
             FindError::Store(_) => Self::of(Exit::Machine, &error),
-        }
-    }
-}
-
-impl From<SecretsError> for CliError {
-    fn from(error: SecretsError) -> Self {
-        let shown = Self::of(Exit::Input, &error);
-        match &error {
-            SecretsError::Missing { names, file } => {
-                let variables: Vec<String> = names
-                    .iter()
-                    .map(|name| format!("{}{name}", autokestra_secrets::source::VARIABLE_PREFIX))
-                    .collect();
-                let file = match file {
-                    Some(path) => format!("add a line to {}", path.display()),
-                    None => "name a file by `secrets.file`".to_owned(),
-                };
-                shown.hint(format!("set {}, or {file}", variables.join(", ")))
-            }
-            SecretsError::Exposed { path, .. } => shown.hint(format!("chmod 600 {}", path.display())),
-            SecretsError::TooShort { .. } | SecretsError::Unreadable { .. } | SecretsError::Malformed { .. } => shown,
         }
     }
 }

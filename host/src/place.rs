@@ -1,7 +1,9 @@
 //! What a command works with, opened as it is asked for: configuration, store, plugins.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use autokestra_engine::{SecretStore, SystemClock};
 use autokestra_model::{Clock as _, PluginName, Timestamp};
 use autokestra_sandbox::{Cache, Sandbox};
 use autokestra_store::{ExecutionRef, SqliteStore, Store};
@@ -15,6 +17,8 @@ use crate::render::Ui;
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) settings: Loaded,
+    /// The file of secrets that the command names.
+    pub(crate) secrets: Option<PathBuf>,
 }
 
 impl Place {
@@ -24,7 +28,10 @@ impl Place {
         for warning in &settings.warnings {
             ui.error("warning", warning)?;
         }
-        Ok(Self { settings })
+        Ok(Self {
+            settings,
+            secrets: None,
+        })
     }
 
     /// Opens the store.
@@ -35,9 +42,24 @@ impl Place {
         Ok(Arc::new(SqliteStore::open(&self.settings.sqlite_options())?))
     }
 
+    /// This place, with a file of secrets that wins over all others.
+    pub(crate) fn with_secrets(&self, file: Option<PathBuf>) -> Self {
+        Self {
+            settings: self.settings.clone(),
+            secrets: file,
+        }
+    }
+
+    /// The secret store in a store.
+    pub(crate) fn secret_store(&self, store: &Arc<dyn Store>) -> SecretStore {
+        SecretStore::new(Arc::clone(store), self.settings.key_sources(), Arc::new(SystemClock))
+    }
+
     /// Sets up the sandbox.
     pub(crate) fn sandbox(&self) -> Result<Sandbox, CliError> {
-        Ok(Sandbox::new(self.settings.sandbox_options())?)
+        let mut options = self.settings.sandbox_options();
+        options.hidden.extend(self.secrets.clone());
+        Ok(Sandbox::new(options)?)
     }
 
     /// The compiled code of plugins.
@@ -69,5 +91,5 @@ pub(crate) fn plugin_name(text: &str) -> Result<PluginName, CliError> {
 
 /// The time now.
 pub(crate) fn now() -> Timestamp {
-    autokestra_engine::SystemClock.now()
+    SystemClock.now()
 }

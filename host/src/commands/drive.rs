@@ -1,10 +1,12 @@
 //! What `run`, `resume`, `retry` and `cancel` share: an execution that this process drives, told about until its end.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use autokestra_engine::{Canceller, Outcome, RunEvent, RunHandle, Runner, StopReason, SystemClock};
-use autokestra_model::{Clock as _, ExecutionState, ReasonCode, TaskState, Workflow};
+use autokestra_model::{Clock as _, ExecutionState, ReasonCode, SecretName, TaskState, Workflow};
 use autokestra_sandbox::Sandbox;
+use autokestra_secrets::source::{Gathered, SecretsError, Sources};
 use autokestra_secrets::{Masked, Masker, Secrets};
 use autokestra_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +37,14 @@ pub(crate) struct Telling {
     no_progress: bool,
 }
 
+/// Secrets that a command brings with it.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Bringing {
+    /// A YAML file of secrets, NAME: value, that only its owner may read; it wins over all other places
+    #[arg(long, value_name = "FILE")]
+    pub(super) secrets: Option<PathBuf>,
+}
+
 /// A runner on a store and a sandbox.
 pub(super) fn runner(place: &Place, store: &Arc<dyn Store>, sandbox: Sandbox) -> Runner {
     let seed = SystemClock.now().as_millis().cast_unsigned() ^ u64::from(std::process::id()).rotate_left(32);
@@ -47,15 +57,26 @@ pub(super) fn runner(place: &Place, store: &Arc<dyn Store>, sandbox: Sandbox) ->
     )
 }
 
-/// The values of a workflow's secrets.
-pub(super) fn secrets(workflow: &Workflow, place: &Place) -> Result<Secrets, CliError> {
-    let read = |name: &str| std::env::var(name).ok();
-    let names: Vec<_> = workflow.secrets.iter().map(|secret| secret.name.clone()).collect();
-    Ok(autokestra_secrets::source::load(
-        &names,
-        &read,
-        place.settings.secrets_file(),
-    )?)
+/// The values of a workflow's secrets: from the command's file, the environment, the configured file, then the secret store.
+pub(super) async fn secrets(workflow: &Workflow, place: &Place, store: &Arc<dyn Store>) -> Result<Secrets, CliError> {
+    let mut gathered = gathered(workflow, place)?;
+    place.secret_store(store).complete(&mut gathered).await?;
+    Ok(gathered.finish()?)
+}
+
+/// Those that are in a file or in the environment.
+fn gathered(workflow: &Workflow, place: &Place) -> Result<Gathered, SecretsError> {
+    let sources = Sources {
+        given: place.secrets.as_deref(),
+        environment: &|name| std::env::var(name).ok(),
+        configured: place.settings.secrets_file(),
+    };
+    sources.gather(&secret_names(workflow))
+}
+
+/// The secrets that a workflow names.
+fn secret_names(workflow: &Workflow) -> Vec<SecretName> {
+    workflow.secrets.iter().map(|secret| secret.name.clone()).collect()
 }
 
 /// Who asks for it, for the audit trail: the name that the environment gives, and the user that the system knows.

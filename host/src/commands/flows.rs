@@ -7,7 +7,7 @@ use autokestra_engine::{Flow, Flows};
 use autokestra_model::Source;
 use autokestra_sandbox::Sandbox;
 use autokestra_secrets::Masker;
-use autokestra_store::WorkflowSource;
+use autokestra_store::{Store, WorkflowSource};
 use futures::future::BoxFuture;
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ use crate::place::Place;
 pub(super) struct Files {
     pub(super) place: Place,
     pub(super) sandbox: Sandbox,
+    /// Where the secret store is.
+    pub(super) store: Arc<dyn Store>,
 }
 
 /// The file of a path below `base`, or of a file's name in it without its ending; every link followed.
@@ -68,7 +70,8 @@ impl Files {
     async fn flow(&self, name: String, text: String, base: std::path::PathBuf) -> Result<Flow, String> {
         let checked = check_text(Source::new(name.clone(), text.clone()), &base, &self.sandbox).await;
         let checked = checked.map_err(|error| format!("`{name}` is no good: {error}"))?;
-        let secrets = secrets(&checked.workflow, &self.place).map_err(|error| error.to_string())?;
+        let secrets = secrets(&checked.workflow, &self.place, &self.store).await;
+        let secrets = secrets.map_err(|error| error.with_advice())?;
         Ok(Flow {
             workflow: Arc::new(checked.workflow),
             secrets,
@@ -84,7 +87,7 @@ impl Files {
         let shown = text(source.text.masked().value());
         let base = Path::new(&source.base);
         let mut checked = check_text(Source::new(source.name.clone(), shown.clone()), base, &self.sandbox).await?;
-        let secrets = secrets(&checked.workflow, &self.place)?;
+        let secrets = secrets(&checked.workflow, &self.place, &self.store).await?;
         let opened = Masker::new(&secrets).open(&source.text);
         let opened = text(&opened.map_err(|error| CliError::input(error.to_string()))?);
         if opened != shown {

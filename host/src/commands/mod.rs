@@ -11,6 +11,7 @@ pub(crate) mod man;
 pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod secret;
 pub(crate) mod validate;
 mod workflow;
 
@@ -28,7 +29,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
         Command::Graph(arguments) => return graph::run(arguments, &ui),
         Command::Completions(arguments) => return completions::run(arguments, &ui),
         Command::Man(arguments) => return man::run(arguments, &ui),
-        Command::Run(_) | Command::Validate(_) | Command::Execution(_) | Command::Plugin(_) => {}
+        Command::Run(_) | Command::Validate(_) | Command::Execution(_) | Command::Plugin(_) | Command::Secret(_) => {}
     }
     let place = Place::load(&cli.global, &ui)?;
     match cli.command {
@@ -39,5 +40,6 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
         Command::Config(_) | Command::Graph(_) | Command::Schema(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(Exit::Success)
         }
+        Command::Secret(command) => secret::run(command, &place, &ui).await,
     }
 }

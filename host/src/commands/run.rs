@@ -10,7 +10,7 @@ use autokestra_secrets::Masker;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::drive::{EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, secrets, to_the_end};
+use super::drive::{Bringing, EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, secrets, to_the_end};
 use super::flows::Files;
 use super::workflow::{base, check};
 use crate::error::{CliError, Exit};
@@ -23,7 +23,8 @@ Examples:
   workflow run flow.yaml --input since=2026-01-01 --logs
   workflow run flow.yaml --json | jq .outputs
 
-A secret NAME of the workflow comes from $WORKFLOW_SECRET_NAME, or from the file that `secrets.file` names.";
+A secret NAME of the workflow comes from the file of --secrets, else from $WORKFLOW_SECRET_NAME, else from the file that
+`secrets.file` names, else from the secret store (`workflow secret set NAME`).";
 
 /// Run a workflow to its end
 #[derive(Debug, clap::Args)]
@@ -39,10 +40,13 @@ pub(crate) struct Arguments {
     #[arg(long = "inputs", value_name = "FILE")]
     inputs_file: Option<PathBuf>,
     #[command(flatten)]
+    bringing: Bringing,
+    #[command(flatten)]
     telling: Telling,
 }
 
 pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<Exit, CliError> {
+    let place = place.with_secrets(arguments.bringing.secrets.clone());
     let sandbox = place.sandbox()?;
     let checked = check(&arguments.file, &sandbox).await?;
     if !checked.warnings.is_empty() {
@@ -53,12 +57,12 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<E
     let inputs = workflow
         .bind_inputs(&given)
         .map_err(|wrong| wrong_inputs(&wrong, &workflow))?;
-    let secrets = secrets(&workflow, place)?;
-    let actor = actor(&Masker::new(&secrets));
     let store = place.store()?;
+    let secrets = secrets(&workflow, &place, &store).await?;
+    let actor = actor(&Masker::new(&secrets));
     // Before anything runs: a signal that comes early is not lost.
     let signals = Signals::new()?;
-    let runner = runner(place, &store, sandbox.clone());
+    let runner = runner(&place, &store, sandbox.clone());
     let (observer, events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let request = StartRequest {
         given: Given {
@@ -69,8 +73,9 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<E
             actor,
             observer: Some(observer),
             flows: Arc::new(Files {
-                place: place.clone(),
+                place,
                 sandbox: sandbox.clone(),
+                store: Arc::clone(&store),
             }),
         },
         inputs,

@@ -9,6 +9,7 @@ use autokestra_model::reader::{self, Fields};
 use autokestra_model::yaml::{self, Node, NodeKind};
 use autokestra_model::{Diagnostic, Diagnostics, NetworkPattern, Source};
 use autokestra_secrets::source::VARIABLE_PREFIX as SECRET_PREFIX;
+use autokestra_secrets::vault::KEY_VARIABLE;
 use serde_json::Value;
 
 use super::setting::{Kind, SETTINGS, Setting};
@@ -110,6 +111,11 @@ impl Loaded {
     /// A number; the table says which keys are.
     pub(crate) fn number(&self, key: &str) -> u64 {
         self.value(key).as_u64().expect("the table says that it is a number")
+    }
+
+    /// Whether it is so.
+    pub(crate) fn is(&self, key: &str) -> bool {
+        self.value(key).as_bool().expect("the table says that it is a boolean")
     }
 
     /// A text, where it is set.
@@ -222,6 +228,7 @@ fn read_node(setting: &'static Setting, node: &Node, folder: &Path, errors: &mut
     let what = setting.key;
     match setting.kind {
         Kind::Integer { least, most } => reader::integer(node, what, (least, most), errors).map(Value::from),
+        Kind::Boolean => reader::boolean(node, what, errors).map(Value::from),
         Kind::Text | Kind::Secret => reader::string(node, what, errors).map(Value::from),
         Kind::Path => reader::string(node, what, errors).map(|text| placed(folder, text)),
         Kind::Paths => {
@@ -275,12 +282,16 @@ fn read_variables(
     loaded: &mut Loaded,
 ) -> Result<(), ConfigError> {
     let mut wrong = Vec::new();
-    let ours = variables.filter(|(name, _)| name.starts_with(VARIABLE_PREFIX) && !name.starts_with(SECRET_PREFIX));
+    // Secrets, and the key to them, are no settings.
+    let ours = variables.filter(|(name, _)| {
+        name.starts_with(VARIABLE_PREFIX) && !name.starts_with(SECRET_PREFIX) && name != KEY_VARIABLE
+    });
     let mut ours: Vec<_> = ours.collect();
     ours.sort();
     for (name, text) in ours {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.variable == name) else {
-            let near = nearest(&name, SETTINGS.iter().map(|setting| setting.variable));
+            let known = SETTINGS.iter().map(|setting| setting.variable);
+            let near = nearest(&name, known.chain([KEY_VARIABLE]));
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             loaded
                 .warnings
@@ -317,6 +328,11 @@ fn read_text(setting: &Setting, text: &str) -> Result<Value, String> {
                 .map(Value::from)
                 .ok_or_else(|| format!("a whole number from {least} to {most}"))
         }
+        Kind::Boolean => match text {
+            "true" => Ok(true.into()),
+            "false" => Ok(false.into()),
+            _ => Err("`true` or `false`".to_owned()),
+        },
         Kind::Choice(names) if !names.contains(&text) => Err(reader::one_of(names)),
         Kind::Text | Kind::Secret | Kind::Choice(_) => Ok(text.into()),
         Kind::Path if text.is_empty() => Err("a path".to_owned()),

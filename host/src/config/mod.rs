@@ -9,7 +9,10 @@ use std::time::Duration;
 use autokestra_engine::{Artifacts, RunnerOptions};
 use autokestra_model::{Ceiling, Folders, Policy};
 use autokestra_sandbox::{CacheOptions, EmbeddedPlugin, SandboxOptions};
+use autokestra_secrets::vault::{KEY_VARIABLE, KeySources};
 use autokestra_store::{SqliteOptions, Synchronous};
+
+use zeroize::Zeroizing;
 
 pub(crate) use load::{ConfigError, Loaded, load};
 
@@ -66,6 +69,7 @@ impl Loaded {
                 .map(PathBuf::from)
                 .collect(),
             cache: self.cache_options(),
+            hidden: self.private_files(),
             max_attempts: self.count("execution.maxConcurrentTasks"),
             policy: self.policy(),
             proxy: self.text("network.proxy").and_then(load::proxy),
@@ -116,6 +120,30 @@ impl Loaded {
     /// The file of secrets.
     pub(crate) fn secrets_file(&self) -> Option<&Path> {
         self.text("secrets.file").map(Path::new)
+    }
+
+    /// The files that hold keys and secrets.
+    fn private_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.key_file()];
+        files.extend(self.secrets_file().map(Path::to_path_buf));
+        files
+    }
+
+    /// The file of the master key: beside the database where none is named.
+    fn key_file(&self) -> PathBuf {
+        let beside = || self.storage_path().with_file_name("secrets.key");
+        self.text("secrets.keyFile").map_or_else(beside, PathBuf::from)
+    }
+
+    /// Where the master key of the secret store may be.
+    pub(crate) fn key_sources(&self) -> KeySources {
+        KeySources {
+            // One that is no UTF-8 is no key, and is told as such.
+            environment: std::env::var_os(KEY_VARIABLE)
+                .map(|text| Zeroizing::new(text.into_string().unwrap_or_default())),
+            file: self.key_file(),
+            keyring: self.is("secrets.keyring"),
+        }
     }
 
     fn count(&self, key: &str) -> usize {

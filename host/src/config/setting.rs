@@ -12,6 +12,8 @@ pub(crate) enum Kind {
         /// The most.
         most: u64,
     },
+    /// `true` or `false`.
+    Boolean,
     /// Text.
     Text,
     /// Text that is never shown.
@@ -34,6 +36,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Default {
     Integer(u64),
+    Boolean(bool),
     Text(&'static str),
     Empty,
     None,
@@ -43,6 +46,7 @@ impl Default {
     pub(crate) fn to_value(self) -> Value {
         match self {
             Self::Integer(number) => number.into(),
+            Self::Boolean(value) => value.into(),
             Self::Text(text) => text.into(),
             Self::Empty => Value::Array(Vec::new()),
             Self::None => Value::Null,
@@ -226,4 +230,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Default::None,
     ),
     setting("policy.env", "WORKFLOW_POLICY_ENV", Kind::Texts, Default::Empty),
+    setting(
+        "secrets.keyFile",
+        "WORKFLOW_SECRETS_KEY_FILE",
+        Kind::Path,
+        Default::None,
+    ),
+    setting(
+        "secrets.keyring",
+        "WORKFLOW_SECRETS_KEYRING",
+        Kind::Boolean,
+        Default::Boolean(false),
+    ),
 ];

@@ -7,6 +7,7 @@ pub(crate) mod graph;
 mod logs;
 mod plugin;
 mod safe;
+mod secrets;
 mod table;
 mod ui;
 pub(crate) mod view;
@@ -17,6 +18,7 @@ pub(crate) use files::files;
 pub(crate) use logs::log_line;
 pub(crate) use plugin::{Found, plugin, plugins};
 pub(crate) use safe::safe;
+pub(crate) use secrets::{KnownSecret, SecretPlace, SecretsView, secrets};
 pub(crate) use table::Table;
 pub(crate) use ui::{ColorChoice, Tint, Ui, written};
 

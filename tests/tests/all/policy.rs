@@ -122,7 +122,7 @@ fn only_the_plugins_that_the_operator_names_run() {
 fn the_engines_own_variables_cannot_be_granted() {
     let place = place(&flow("env: [WORKFLOW_SECRET_KEY]"), "policy: { env: [\"*\"] }\n");
     let run = place.run("validate flow.yaml").code(2);
-    assert!(run.stderr.contains("hold secrets and keys"), "{}", run.stderr);
+    assert!(run.stderr.contains("no task may read it"), "{}", run.stderr);
 }
 
 #[test]

@@ -191,6 +191,20 @@ impl Place {
         }
     }
 
+    /// Runs `workflow …` to its end with `input` on its stdin.
+    #[must_use = "a run that nobody looks at proves nothing"]
+    pub(crate) fn run_with_input(&self, line: &str, input: &[u8]) -> Run {
+        use std::io::Write as _;
+
+        let mut command = self.command(line.split_whitespace());
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("start the binary");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // It may have ended before it read all of it.
+        drop(stdin.write_all(input));
+        drop(stdin);
+        self.finish(child)
+    }
+
     /// Starts `workflow …` and lets it run.
     pub(crate) fn spawn(&self, line: &str) -> Child {
         self.command(line.split_whitespace()).spawn().expect("start the binary")

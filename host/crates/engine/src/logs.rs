@@ -141,10 +141,14 @@ impl LogTarget {
     }
 
     async fn denied(&self, denial: Denial) -> Vec<Change> {
-        let text = format!(
-            "{}\nto allow it, add to the task or the workflow:\n{}",
-            denial.message, denial.yaml
-        );
+        let mut text = denial.message.to_string();
+        // Some of it nothing grants.
+        if !denial.yaml.as_str().is_empty() {
+            text.extend([
+                "\nto allow it, add to the task or the workflow:\n",
+                denial.yaml.as_str(),
+            ]);
+        }
         let entry = self.worker(LogLevel::Warn, self.masker.mask(&text), None);
         let audit = Change::Audit {
             task: Some(self.run.task.clone()),

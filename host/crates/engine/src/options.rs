@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{TaskId, Workflow};
+use autokestra_model::{TaskId, Workflow, is_reserved_variable};
 use autokestra_secrets::{Masked, Secrets};
 use autokestra_store::{ExecutionDetail, WorkflowSource};
 use futures::future::BoxFuture;
@@ -49,10 +49,10 @@ impl Environment {
         Self(Arc::new(read))
     }
 
-    /// The environment of this process.
+    /// The environment of this process, without the engine's own secrets.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::new(|name| std::env::var(name).ok())
+        Self::new(|name| std::env::var(name).ok().filter(|_| !is_reserved_variable(name)))
     }
 
     /// The value of `name`, if it is set and is UTF-8.

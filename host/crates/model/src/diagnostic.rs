@@ -34,6 +34,12 @@ impl Source {
         &self.text
     }
 
+    /// The text, given back.
+    #[must_use]
+    pub fn into_text(self) -> Arc<str> {
+        self.text
+    }
+
     /// Line and column of a byte offset, both from 1, columns in characters. Past the end it is the end.
     #[must_use]
     pub fn line_column(&self, offset: usize) -> (usize, usize) {

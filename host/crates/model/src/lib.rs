@@ -21,7 +21,7 @@ pub use address::{is_public, is_public_range};
 pub use diagnostic::{Diagnostic, Diagnostics, RenderStyle, Severity, Source, Span};
 pub use expression::{Expression, RenderError, Template};
 pub use id::{ActionName, Digest, ExecutionId, IdError, PluginName, SecretName, TaskId, WorkflowId};
-pub use permission::{NetworkPattern, Permissions};
+pub use permission::{NetworkPattern, Permissions, is_reserved_variable};
 pub use plan::{Edge, Plan};
 pub use policy::{Ceiling, Folders, PastCeiling, Policy, past_ceiling};
 pub use scope::{ExecutionInfo, Scope};

@@ -30,6 +30,14 @@ impl Permissions {
     }
 }
 
+/// Whether a variable holds a secret of the engine's own, or the key to them: no grant opens it, since it would reach a task
+/// past all masking.
+#[must_use]
+pub fn is_reserved_variable(name: &str) -> bool {
+    // `WORKFLOW_SECRET_<NAME>`, `WORKFLOW_SECRETS_KEY`.
+    name.starts_with("WORKFLOW_SECRET") || name == "WORKFLOW_STORAGE_PASSWORD"
+}
+
 /// What the host part of a network pattern matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum HostPattern {

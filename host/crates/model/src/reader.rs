@@ -82,12 +82,7 @@ impl<'n> Fields<'n> {
 
     /// `key` as a boolean.
     pub fn boolean(&self, key: &'static str, errors: &mut Diagnostics) -> Option<bool> {
-        let node = self.get(key)?;
-        if let NodeKind::Bool(value) = node.kind {
-            return Some(value);
-        }
-        errors.push(wrong_type(node, key, "true or false"));
-        None
+        self.get(key).and_then(|node| boolean(node, key, errors))
     }
 
     /// `key` as a whole number from `least` to `most`.
@@ -147,6 +142,15 @@ pub fn string<'n>(node: &'n Node, what: &str, errors: &mut Diagnostics) -> Optio
         error = error.help("put it in quotes to make it a string");
     }
     errors.push(error);
+    None
+}
+
+/// A node that must be true or false.
+pub fn boolean(node: &Node, what: &str, errors: &mut Diagnostics) -> Option<bool> {
+    if let NodeKind::Bool(value) = node.kind {
+        return Some(value);
+    }
+    errors.push(wrong_type(node, what, "true or false"));
     None
 }
 

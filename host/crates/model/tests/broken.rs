@@ -196,7 +196,6 @@ fn inputs_and_secrets() {
 #[test]
 fn permissions_and_limits() {
     check("unknown_key", &top("permissions: { files: [] }"));
-    check("invalid_name", &top("permissions: { env: [WORKFLOW_SECRETS_KEY] }"));
     check(
         "invalid_network",
         &top("permissions: { network: [\"https://a.example/x\"] }"),
@@ -215,6 +214,9 @@ fn permissions_and_limits() {
     );
     check("wrong_type", &top("permissions: { filesystem: { read: ./x } }"));
     check("invalid_name", &top("permissions: { env: [\"A=B\"] }"));
+    for name in ["WORKFLOW_SECRET_A", "WORKFLOW_SECRETS_KEY", "WORKFLOW_STORAGE_PASSWORD"] {
+        check("reserved_variable", &top(&format!("permissions: {{ env: [{name}] }}")));
+    }
     let wider = "id: a\npermissions: { filesystem: { read: [./in] } }\ntasks:\n  - { id: t, type: core/console.log, permissions: { filesystem: { write: [./in] } } }\n";
     check("wider_permission", wider);
     check("invalid_value", &top("limits: { memory: much }"));

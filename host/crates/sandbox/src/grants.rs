@@ -19,6 +19,8 @@ pub struct Grants {
     pub(crate) env: Vec<(String, String)>,
     /// The folder that relative paths start at.
     pub(crate) base: PathBuf,
+    /// Files of the host that none of it opens.
+    pub(crate) hidden: Vec<PathBuf>,
 }
 
 impl Grants {
@@ -30,6 +32,7 @@ impl Grants {
             mounts: Vec::new(),
             env: Vec::new(),
             base: PathBuf::from("/"),
+            hidden: Vec::new(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Grants {
             mounts,
             env,
             base: base.to_path_buf(),
+            hidden: Vec::new(),
         })
     }
 }

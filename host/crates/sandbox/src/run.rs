@@ -52,7 +52,8 @@ struct Prepared {
 
 impl Sandbox {
     /// Runs one attempt in an instance of its own. Dropping the future stops the guest, in whatever it is doing.
-    pub async fn run(&self, attempt: Attempt) -> Report {
+    pub async fn run(&self, mut attempt: Attempt) -> Report {
+        attempt.grants.hidden.clone_from(&self.inner.options.hidden);
         let code = match attempt.limits.fuel {
             None => &attempt.plugin.code,
             Some(_) => match self.fueled(&attempt.plugin).await {
@@ -235,7 +236,7 @@ fn store(
         limiter: Limiter::new(limits.memory),
         host,
         http,
-        files: Files::new(grants.mounts.clone(), grants.base.clone(), denials),
+        files: Files::new(grants.mounts.clone(), grants.base.clone(), denials).hiding(&grants.hidden),
         sockets,
     };
     let mut store = Store::new(code.engine(), state);

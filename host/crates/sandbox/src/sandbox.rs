@@ -48,6 +48,8 @@ pub struct SandboxOptions {
     pub directories: Vec<PathBuf>,
     /// Where compiled code is kept. The default keeps nothing.
     pub cache: CacheOptions,
+    /// Files that no grant opens: keys and secrets of the engine's own.
+    pub hidden: Vec<PathBuf>,
     /// Attempts that run at a time.
     pub max_attempts: usize,
     /// The operator's ceiling on what workflows grant.
@@ -74,7 +76,7 @@ pub struct Sandbox {
 }
 
 pub(crate) struct Inner {
-    options: SandboxOptions,
+    pub(crate) options: SandboxOptions,
     pub(crate) runtime: Runtime,
     fueled: OnceLock<Result<Runtime, SandboxError>>,
     pub(crate) outside: Outside,

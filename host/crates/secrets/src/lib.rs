@@ -1,7 +1,7 @@
 //! Secret values, and the masking of everything that could hold one.
 //!
 //! A secret is a [`SecretValue`], which nothing prints. Text from a plugin or an error goes through the [`Masker`] and comes
-//! out as [`Masked`]; the store and the views take nothing else.
+//! out as [`Masked`]; the store and the views take nothing else. Values that are kept are sealed by the keys of [`vault`].
 
 mod bound;
 mod forms;
@@ -9,9 +9,11 @@ mod json;
 mod lines;
 mod masked;
 mod masker;
+mod private;
 mod sealed;
 pub mod source;
 mod value;
+pub mod vault;
 
 pub use bound::BoundSecret;
 pub use json::MaskedJson;

@@ -20,6 +20,7 @@ pub mod fault;
 mod filter;
 mod lease;
 mod row;
+mod secret;
 mod sqlite;
 mod store;
 
@@ -35,5 +36,6 @@ pub use row::{
     AttemptRow, AuditEventRow, ChildRow, ExecutionDetail, ExecutionPage, ExecutionRow, FileRow, LogRow, Removed,
     TaskRunRow,
 };
+pub use secret::{DataKeyRow, SecretChange, SecretRow, SecretRows, SecretUpdate};
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
 pub use store::{LogReceiver, Store};

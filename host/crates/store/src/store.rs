@@ -12,6 +12,7 @@ use crate::error::{FindError, StoreError};
 use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
 use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow, Removed};
+use crate::secret::{SecretRows, SecretUpdate};
 
 /// Log rows as they are read. Dropping it ends the reading.
 pub type LogReceiver = mpsc::Receiver<Result<LogRow, StoreError>>;
@@ -90,6 +91,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         plugin: &'a PluginName,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<SealedJson>, StoreError>>;
+
+    /// All secrets, sealed, as they are at one moment.
+    fn secrets(&self) -> BoxFuture<'_, Result<SecretRows, StoreError>>;
+
+    /// Changes the secrets, unless somebody else has since they were seen. Says whether it was done.
+    fn change_secrets(&self, update: SecretUpdate) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Writes what is queued and closes the store.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -8,7 +8,7 @@ use autokestra_secrets::Masker;
 use autokestra_store::{AcquireError, CancelAnswer, ExecutionRef, Store};
 
 use super::resume::{detail, given};
-use crate::commands::drive::{actor, runner};
+use crate::commands::drive::{Bringing, actor, runner};
 use crate::error::{CliError, Exit};
 use crate::place::{Place, execution_ref, now};
 use crate::render::Ui;
@@ -33,6 +33,8 @@ pub(crate) struct Arguments {
     /// Ask, and do not wait for the end
     #[arg(long)]
     no_wait: bool,
+    #[command(flatten)]
+    bringing: Bringing,
 }
 
 pub(crate) async fn run(arguments: Arguments, place: &Place, store: Arc<dyn Store>, ui: &Ui) -> Result<Exit, CliError> {
@@ -45,9 +47,10 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: Arc<dyn Stor
     // Where nobody drives it, nobody hears: then this process takes it up, and ends it.
     if store.orphans(now()).await?.contains(&id) {
         let found = detail(&*store, id).await?;
+        let place = place.with_secrets(arguments.bringing.secrets);
         let sandbox = place.sandbox()?;
-        let (mut events, given, _) = given(&found, place, &sandbox).await?;
-        let runner = runner(place, &store, sandbox);
+        let (mut events, given, _) = given(&found, &place, &sandbox, &store).await?;
+        let runner = runner(&place, &store, sandbox);
         match runner.resume(id, given).await {
             Ok(handle) => {
                 handle.canceller().cancel_by(StopReason::User, asked_by);

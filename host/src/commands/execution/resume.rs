@@ -7,7 +7,7 @@ use autokestra_secrets::Masker;
 use autokestra_store::{ExecutionDetail, ExecutionRef, Store};
 use tokio::sync::mpsc;
 
-use crate::commands::drive::{EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, to_the_end};
+use crate::commands::drive::{Bringing, EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, to_the_end};
 use crate::commands::flows::Files;
 use crate::error::{CliError, Exit};
 use crate::place::{Place, execution_ref};
@@ -28,16 +28,19 @@ pub(crate) struct Arguments {
     #[arg(value_name = "EXECUTION", value_parser = execution_ref)]
     execution: ExecutionRef,
     #[command(flatten)]
+    bringing: Bringing,
+    #[command(flatten)]
     telling: Telling,
 }
 
 pub(crate) async fn run(arguments: Arguments, place: &Place, store: Arc<dyn Store>, ui: &Ui) -> Result<Exit, CliError> {
     let id = store.find_execution(arguments.execution).await?;
     let detail = detail(&*store, id).await?;
+    let place = place.with_secrets(arguments.bringing.secrets);
     let sandbox = place.sandbox()?;
-    let (events, given, _) = given(&detail, place, &sandbox).await?;
+    let (events, given, _) = given(&detail, &place, &sandbox, &store).await?;
     let signals = Signals::new()?;
-    let runner = runner(place, &store, sandbox);
+    let runner = runner(&place, &store, sandbox);
     let handle = runner.resume(id, given).await?;
     to_the_end((&runner, handle), signals, events, &arguments.telling, (&store, ui)).await
 }
@@ -53,6 +56,7 @@ pub(super) async fn given(
     detail: &ExecutionDetail,
     place: &Place,
     sandbox: &autokestra_sandbox::Sandbox,
+    store: &Arc<dyn Store>,
 ) -> Result<(mpsc::Receiver<autokestra_engine::RunEvent>, Given, (String, String)), CliError> {
     let source = detail.source.clone().ok_or_else(|| {
         let id = detail.row.id;
@@ -65,6 +69,7 @@ pub(super) async fn given(
     let files = Files {
         place: place.clone(),
         sandbox: sandbox.clone(),
+        store: Arc::clone(store),
     };
     let flow = files.reopened(&source).await?;
     let actor = actor(&Masker::new(&flow.secrets));

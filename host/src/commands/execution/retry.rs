@@ -9,7 +9,7 @@ use autokestra_store::{ExecutionRef, Store};
 use serde_json::Value;
 
 use super::resume::{detail, given};
-use crate::commands::drive::{Signals, Telling, runner, to_the_end};
+use crate::commands::drive::{Bringing, Signals, Telling, runner, to_the_end};
 use crate::error::{CliError, Exit};
 use crate::place::{Place, execution_ref};
 use crate::render::Ui;
@@ -31,6 +31,8 @@ pub(crate) struct Arguments {
     /// Run this task and all behind it again, even where they succeeded
     #[arg(long, value_name = "TASK")]
     from: Option<TaskId>,
+    #[command(flatten)]
+    bringing: Bringing,
     #[command(flatten)]
     telling: Telling,
 }
@@ -57,15 +59,16 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: Arc<dyn Stor
         let error = CliError::input(format!("`{id}` has no task `{from}`"));
         return Err(error.hint(format!("its tasks: {}", known.join(", "))));
     }
+    let place = place.with_secrets(arguments.bringing.secrets);
     let sandbox = place.sandbox()?;
-    let (events, given, source) = given(&detail, place, &sandbox).await?;
+    let (events, given, source) = given(&detail, &place, &sandbox, &store).await?;
     let inputs = Masker::new(&given.secrets).open(&detail.sealed_inputs);
     let inputs = match inputs.map_err(|error| CliError::input(error.to_string()))? {
         Value::Object(inputs) => inputs,
         _ => serde_json::Map::new(),
     };
     let signals = Signals::new()?;
-    let runner = runner(place, &store, sandbox);
+    let runner = runner(&place, &store, sandbox);
     let request = StartRequest {
         given,
         inputs,

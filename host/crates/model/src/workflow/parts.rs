@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::id::IdError;
-use crate::permission::{NetworkPattern, Permissions};
+use crate::permission::{NetworkPattern, Permissions, is_reserved_variable};
 use crate::reader::{Fields, integer, list, string, wrong_type};
 use crate::workflow::{Concurrency, Limits, OnLimit, PermissionPlaces};
 use crate::yaml::{Node, NodeKind};
@@ -32,9 +32,6 @@ pub(super) fn not_supported(span: Span, what: &str) -> Diagnostic {
         .label("this version cannot run it")
         .help("take it out for now; a later version runs it as written")
 }
-
-/// What the names of the engine's own variables begin with.
-const OWN_VARIABLES: &str = "WORKFLOW_";
 
 /// Reads `permissions`.
 pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions, PermissionPlaces) {
@@ -69,10 +66,10 @@ pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions
                 entry.span,
                 format!("`{name}` is no variable's name"),
             ));
-        } else if name.starts_with(OWN_VARIABLES) {
-            let message = format!("`{name}` is the engine's own: its variables hold secrets and keys");
-            let error = Diagnostic::error("invalid_name", entry.span, message).label("cannot be granted");
-            errors.push(error.help("a secret is given to a task by `secrets:` and `{{ secrets.NAME }}`"));
+        } else if is_reserved_variable(name) {
+            let message = format!("`{name}` is the engine's own, and no task may read it");
+            let error = Diagnostic::error("reserved_variable", entry.span, message);
+            errors.push(error.help("give the task a secret by `secrets` and an expression: then it is masked"));
         } else {
             found.env.push(name.to_owned());
             places.env.push(entry.span);

@@ -1,5 +1,7 @@
 //! `wasi:filesystem`, each call asked about first and then left to `wasmtime-wasi`.
 
+use std::sync::Arc;
+
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
@@ -143,6 +145,14 @@ impl HostDescriptor for FilesView<'_> {
         let below: Fd = Resource::new_borrow(fd.rep());
         let opened = self.wasi.open_at(fd, path_flags, path.clone(), open, flags).await?;
         self.opened(&below, &path, &opened);
+        let file = match self.wasi.table.get(&opened)? {
+            Descriptor::File(file) => Some(Arc::clone(&file.file)),
+            Descriptor::Dir(_) => None,
+        };
+        if let Err(denied) = self.files.ask_opened(&opened, file.as_deref()).await {
+            HostDescriptor::drop(self, opened).map_err(FsError::trap)?;
+            return Err(denied.into());
+        }
         Ok(opened)
     }
 

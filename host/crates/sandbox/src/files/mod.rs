@@ -1,5 +1,6 @@
 //! The files of one attempt: every path is held against the mounts before the system sees it, so a denial has a name.
 
+mod hidden;
 mod host;
 mod mount;
 mod quota;
@@ -17,6 +18,7 @@ use wasmtime_wasi::p2::{DynOutputStream, FsResult};
 use crate::attempt::Capability;
 use crate::denial::Denials;
 
+use hidden::Hidden;
 pub(crate) use mount::Mount;
 use mount::{Access, joined};
 use quota::{Counted, Quota};
@@ -27,6 +29,8 @@ const OPEN_MAX: usize = 64;
 /// The files of one attempt.
 pub(crate) struct Files {
     mounts: Vec<Mount>,
+    /// What no grant opens.
+    hidden: Hidden,
     /// The folder that relative grants start at.
     base: PathBuf,
     denials: Denials,
@@ -67,6 +71,7 @@ impl Files {
     pub(crate) fn new(mounts: Vec<Mount>, base: PathBuf, denials: Denials) -> Self {
         Self {
             mounts,
+            hidden: Hidden::default(),
             base,
             denials,
             handles: HashMap::new(),
@@ -87,24 +92,40 @@ impl Files {
         self.mounts.get(mount)?.handle.is_none().then_some(&self.quota)
     }
 
+    /// Keeps files of the host out of every mount.
+    pub(crate) fn hiding(mut self, paths: &[PathBuf]) -> Self {
+        self.hidden = Hidden::below(&self.mounts, paths);
+        self
+    }
+
     /// Whether `path` below a handle may be used so; a denial is told.
     async fn ask(&self, fd: &Resource<Descriptor>, path: &str, access: Access) -> Result<(), ErrorCode> {
         let Some(handle) = self.handles.get(&fd.rep()) else {
             return Err(ErrorCode::BadDescriptor);
         };
         let full = joined(&handle.path, path);
-        let allowed = match handle.mount {
-            None => false,
-            Some(index) => {
-                let mount = self.mounts.get(index);
-                mount.is_some_and(|mount| mount.allows(&full, access))
-            }
-        };
-        if allowed {
+        let mount = handle.mount.and_then(|index| self.mounts.get(index));
+        match mount.filter(|mount| mount.allows(&full, access)) {
+            Some(mount) if self.hidden.names(&mount.on_host(&full)) => self.deny_hidden(&full).await,
+            Some(_) => return Ok(()),
+            None => self.deny(&full, access).await,
+        }
+        Err(ErrorCode::NotPermitted)
+    }
+
+    /// Whether an open handle is a hidden file; a denial is told.
+    async fn ask_opened(&self, fd: &Resource<Descriptor>, file: Option<&File>) -> Result<(), ErrorCode> {
+        if !file.is_some_and(|file| self.hidden.is(file)) {
             return Ok(());
         }
-        self.deny(&full, access).await;
+        let path = self.handles.get(&fd.rep()).map_or("/", |handle| &handle.path);
+        self.deny_hidden(path).await;
         Err(ErrorCode::NotPermitted)
+    }
+
+    async fn deny_hidden(&self, path: &str) {
+        let message = format!("`{path}` holds keys or secrets of the engine's own, which no grant opens");
+        self.denials.tell(Capability::Filesystem, path, &message, "").await;
     }
 
     /// Whether a handle itself may be used so.

@@ -38,6 +38,12 @@ impl Mount {
         }
     }
 
+    /// Where a path of the guest is on the host.
+    pub(super) fn on_host(&self, path: &str) -> PathBuf {
+        let below = path.strip_prefix(self.guest.trim_end_matches('/')).unwrap_or(path);
+        self.host.join(below.trim_start_matches('/'))
+    }
+
     /// Whether a path of the guest that reached this mount may be used so. Links are the system's part: it lets none lead out.
     pub(crate) fn allows(&self, path: &str, access: Access) -> bool {
         if access == Access::Write && self.perms.write_not_permitted() {

@@ -16,6 +16,7 @@ use crate::sqlite::cleanup;
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::leases;
 use crate::sqlite::owner::Owner;
+use crate::sqlite::secrets::Secrets;
 use crate::sqlite::writer::{Reply, Work};
 
 /// Does one caller's work on an open transaction.
@@ -53,6 +54,13 @@ pub(super) fn apply(connection: &Connection, path: &Path, owner: &Owner, work: &
         Work::Logs(entries) => {
             rows.logs(entries)?;
             Ok(Reply::Done)
+        }
+        Work::Secrets(update) => {
+            let changed = Secrets { connection, path }.change(update)?;
+            if changed {
+                rows.logs(std::slice::from_ref(&update.entry))?;
+            }
+            Ok(Reply::Changed(changed))
         }
     }
 }

@@ -10,6 +10,7 @@ mod logs;
 mod migrations;
 mod owner;
 mod queries;
+mod secrets;
 mod writer;
 
 use std::fmt;
@@ -29,8 +30,10 @@ use crate::error::{FindError, StoreError};
 use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
 use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, Removed};
+use crate::secret::{SecretRows, SecretUpdate};
 use crate::sqlite::leases::Acquired;
 use crate::sqlite::owner::Owner;
+use crate::sqlite::secrets::Secrets;
 use crate::sqlite::writer::{Reply, Work, Writer};
 use crate::store::{LogReceiver, Store};
 
@@ -290,6 +293,26 @@ impl Store for SqliteStore {
         let path = self.readers.path.clone();
         let (workflow, plugin, key) = (workflow.clone(), plugin.clone(), key.to_owned());
         self.read(move |connection| queries::state_value(connection, &path, (&workflow, &plugin, &key)))
+    }
+
+    fn secrets(&self) -> BoxFuture<'_, Result<SecretRows, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| {
+            Secrets {
+                connection,
+                path: &path,
+            }
+            .read()
+        })
+    }
+
+    fn change_secrets(&self, update: SecretUpdate) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            match self.writer.submit(Work::Secrets(Box::new(update))).await? {
+                Reply::Changed(changed) => Ok(changed),
+                _ => Err(StoreError::Closed),
+            }
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

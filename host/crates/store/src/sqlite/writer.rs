@@ -15,6 +15,7 @@ use crate::fault;
 use crate::filter::CleanupFilter;
 use crate::lease::{Admission, Lease};
 use crate::row::Removed;
+use crate::secret::SecretUpdate;
 use crate::sqlite::apply;
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::leases::Acquired;
@@ -36,6 +37,7 @@ pub(super) enum Work {
     Cancel(ExecutionId, Masked, Timestamp),
     Logs(Vec<LogEntry>),
     Remove(CleanupFilter),
+    Secrets(Box<SecretUpdate>),
 }
 
 /// What is said to the caller of a piece of work.
@@ -46,6 +48,7 @@ pub(super) enum Reply {
     Admission(Admission),
     Cancelled(Option<ExecutionState>),
     Removed(Removed),
+    Changed(bool),
 }
 
 struct Job {

@@ -3,6 +3,7 @@
 mod cleanup;
 mod leases;
 mod opening;
+mod secrets;
 
 use std::sync::Arc;
 
