@@ -6,6 +6,7 @@ mod drive;
 pub(crate) mod execution;
 mod flows;
 pub(crate) mod plugin;
+mod programs;
 pub(crate) mod run;
 pub(crate) mod validate;
 mod workflow;

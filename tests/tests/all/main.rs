@@ -1,5 +1,6 @@
 //! Executions from end to end, in one binary: the engine as a library, the program as a process.
 
+mod built;
 mod cases;
 mod children;
 mod cli;
@@ -14,6 +15,7 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod process;
+mod programs;
 mod recovery;
 mod repo_rules;
 mod scheduler;

@@ -82,6 +82,7 @@ impl Grants {
                     FsPerms::ReadOnly
                 },
                 only: None,
+                opened: None,
             });
         }
         !taken
@@ -132,6 +133,7 @@ fn mount(path: &str, base: &Path, perms: FsPerms) -> Result<Mount, GrantError> {
             guest,
             perms,
             only: None,
+            opened: None,
         });
     }
     let (folder, name) = guest.rsplit_once('/').unwrap_or(("", &guest));
@@ -145,6 +147,7 @@ fn mount(path: &str, base: &Path, perms: FsPerms) -> Result<Mount, GrantError> {
         },
         perms,
         only: Some(BTreeSet::from([name.to_owned()])),
+        opened: None,
     })
 }
 

@@ -9,6 +9,7 @@ mod cache;
 mod capabilities;
 mod capture;
 mod codegen;
+mod compile;
 mod denial;
 mod error;
 mod failure;
@@ -18,14 +19,16 @@ mod guest;
 mod http;
 mod limiter;
 mod plugin;
+mod program;
 mod run;
 mod sandbox;
 
 pub use attempt::{
-    Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage,
+    Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage, Work,
 };
 pub use capabilities::Capabilities;
 pub use error::{GrantError, LoadError, SandboxError};
 pub use grants::Grants;
 pub use plugin::Plugin;
+pub use program::{PlaceError, Program, ProgramCall, ProgramError, ProgramKind, located};
 pub use sandbox::{EmbeddedPlugin, Origin, Sandbox, SandboxOptions};

@@ -13,17 +13,16 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::bindings::GuestPre;
 use crate::cache::Cache;
+use crate::compile::read_component;
 use crate::error::{LoadError, SandboxError};
 use crate::guest::{self, GuestState};
 use crate::http::Tls;
 use crate::plugin::{self, Plugin};
+use crate::program::{self, Kind, Programs};
 use crate::{capabilities, codegen};
 
 /// How often a running guest is made to yield. A stopped one ends within this.
 const EPOCH_TICK: Duration = Duration::from_millis(10);
-
-/// Largest component, in bytes: 64 MiB.
-const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
 /// A plugin that is part of the program, with its code compiled ahead.
 #[derive(Clone, Debug)]
@@ -65,20 +64,21 @@ pub struct Sandbox {
 }
 
 pub(crate) struct Inner {
-    options: SandboxOptions,
+    pub(crate) options: SandboxOptions,
     pub(crate) runtime: Runtime,
     fueled: OnceLock<Result<Runtime, SandboxError>>,
-    cache: OnceLock<Option<Cache>>,
+    pub(crate) cache: OnceLock<Option<Cache>>,
     pub(crate) tls: Tls,
     /// One cell a name: two that want the same plugin load it once.
     loaded: Mutex<HashMap<PluginName, Arc<OnceCell<Arc<Plugin>>>>>,
     files: OnceCell<HashMap<PluginName, (PathBuf, Arc<Plugin>)>>,
+    pub(crate) programs: Programs,
 }
 
 /// An engine with what guests may import.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
-    linker: Linker<GuestState>,
+    pub(crate) linker: Linker<GuestState>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -153,6 +153,7 @@ impl Sandbox {
             tls: Tls::default(),
             loaded: Mutex::default(),
             files: OnceCell::new(),
+            programs: Programs::default(),
         });
         start_ticking(Arc::downgrade(&inner))?;
         Ok(Self { inner })
@@ -189,19 +190,10 @@ impl Sandbox {
     /// [`LoadError`] where it cannot be used.
     pub async fn load_file(&self, path: &Path) -> Result<Arc<Plugin>, LoadError> {
         let origin = path.display().to_string();
-        let unreadable = |reason: String| LoadError::Unreadable {
-            path: path.to_path_buf(),
-            reason,
-        };
-        let size = std::fs::metadata(path)
-            .map_err(|error| unreadable(error.to_string()))?
-            .len();
-        if size > COMPONENT_BYTES_MAX {
-            return Err(unreadable(format!(
-                "it has {size} bytes; {COMPONENT_BYTES_MAX} is the most"
-            )));
+        let bytes = read_component(path)?;
+        if let Ok(Kind::Program(_)) = program::kind_of(&bytes) {
+            return Err(LoadError::Program { origin });
         }
-        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let component = self.compile(&bytes, &origin)?;
         self.load(&component, bytes.into(), &origin).await
     }
@@ -238,7 +230,11 @@ impl Sandbox {
             paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
             paths.sort();
             for path in paths {
-                let plugin = self.load_file(&path).await?;
+                let plugin = match self.load_file(&path).await {
+                    // Programs are named by their files.
+                    Err(LoadError::Program { .. }) => continue,
+                    loaded => loaded?,
+                };
                 let name = plugin.name.clone();
                 if let Some((first, _)) = found.get(&name) {
                     return Err(LoadError::Duplicate {
@@ -263,38 +259,6 @@ impl Sandbox {
 
     fn compile(&self, bytes: &[u8], origin: &str) -> Result<Component, LoadError> {
         self.compile_for(&self.inner.runtime.engine, bytes, origin)
-    }
-
-    fn compile_for(&self, engine: &Engine, bytes: &[u8], origin: &str) -> Result<Component, LoadError> {
-        let digest = Digest::of(bytes);
-        let cache = self
-            .inner
-            .cache
-            .get_or_init(|| self.inner.options.cache.as_deref().and_then(Cache::open));
-        if let Some(code) = cache.as_ref().and_then(|cache| cache.get(engine, &digest))
-            && let Ok(component) = trusted(engine, &code)
-        {
-            return Ok(component);
-        }
-        let component = Component::from_binary(engine, bytes).map_err(|error| {
-            let reason = if is_core_module(bytes) {
-                "it is a core module; a component is needed".to_owned()
-            } else if !bytes.starts_with(b"\0asm") {
-                "it does not begin as WebAssembly does".to_owned()
-            } else {
-                error.root_cause().to_string()
-            };
-            LoadError::NotAComponent {
-                origin: origin.to_owned(),
-                reason,
-            }
-        })?;
-        if let Some(cache) = cache
-            && let Ok(code) = component.serialize()
-        {
-            cache.put(engine, &digest, &code);
-        }
-        Ok(component)
     }
 
     async fn load(&self, component: &Component, bytes: Arc<[u8]>, origin: &str) -> Result<Arc<Plugin>, LoadError> {
@@ -322,24 +286,24 @@ impl Sandbox {
 
     /// The plugin's code for the engine that counts fuel: made where a workflow first asks for it.
     pub(crate) async fn fueled<'a>(&self, plugin: &'a Plugin) -> Result<&'a GuestPre<GuestState>, LoadError> {
-        let attempts = self.inner.options.max_attempts;
-        let runtime = self.inner.fueled.get_or_init(|| Runtime::new(true, attempts)).as_ref();
         let origin = plugin.name.as_str();
-        let runtime = runtime.map_err(|error| LoadError::NotDescribed {
-            origin: origin.into(),
-            reason: error.to_string(),
-        })?;
+        let runtime = self.fueled_runtime(origin)?;
         let prepare = || async {
             let component = self.compile_for(&runtime.engine, &plugin.component, origin)?;
             runtime.prepare(&component, origin)
         };
         plugin.fueled.get_or_try_init(prepare).await
     }
-}
 
-/// Whether the bytes are a core module: the same magic number, another version.
-fn is_core_module(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\0asm\x01\0\0\0")
+    /// The engine that counts fuel.
+    pub(crate) fn fueled_runtime(&self, origin: &str) -> Result<&Runtime, LoadError> {
+        let attempts = self.inner.options.max_attempts;
+        let runtime = self.inner.fueled.get_or_init(|| Runtime::new(true, attempts)).as_ref();
+        runtime.map_err(|error| LoadError::NotDescribed {
+            origin: origin.into(),
+            reason: error.to_string(),
+        })
+    }
 }
 
 /// Loads compiled code.
@@ -347,7 +311,7 @@ fn is_core_module(bytes: &[u8]) -> bool {
     unsafe_code,
     reason = "wasmtime trusts compiled code; this is the one place that hands it some"
 )]
-fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+pub(crate) fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes were made by `Component::serialize`: either by our own build, inside this very program, or by an
     // earlier run, and then a keyed MAC over them was checked.
     unsafe { Component::deserialize(engine, code) }

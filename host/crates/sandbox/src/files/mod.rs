@@ -4,6 +4,7 @@ mod host;
 mod mount;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -15,8 +16,8 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use crate::attempt::Capability;
 use crate::denial::Denials;
 
-pub(crate) use mount::Mount;
 use mount::{Access, joined};
+pub(crate) use mount::{Mount, Opened};
 
 /// Open files and folders of one attempt, beside its mounts.
 const OPEN_MAX: usize = 64;
@@ -27,6 +28,8 @@ pub(crate) struct Files {
     /// The folder that relative grants start at.
     base: PathBuf,
     denials: Denials,
+    /// The folders of the mounts, opened once: a guest that may write could put a link in the place of one.
+    folders: HashMap<usize, Dir>,
     /// What each handle of the guest stands for, by its number in the table.
     handles: HashMap<u32, Handle>,
     /// Handles that the guest opened itself.
@@ -64,6 +67,7 @@ impl Files {
             mounts,
             base,
             denials,
+            folders: HashMap::new(),
             handles: HashMap::new(),
             open: 0,
             refused: false,
@@ -76,17 +80,11 @@ impl Files {
             return Err(ErrorCode::BadDescriptor);
         };
         let full = joined(&handle.path, path);
-        let allowed = match handle.mount {
-            None => false,
-            Some(index) => {
-                let mount = self.mounts.get(index);
-                mount.is_some_and(|mount| mount.allows(&full, access))
-            }
-        };
-        if allowed {
+        let mount = handle.mount.and_then(|index| self.mounts.get(index));
+        if mount.is_some_and(|mount| mount.allows(&full, access)) {
             return Ok(());
         }
-        self.deny(&full, access).await;
+        self.deny(mount, &full, access).await;
         Err(ErrorCode::NotPermitted)
     }
 
@@ -95,7 +93,7 @@ impl Files {
         self.ask(fd, "", access).await
     }
 
-    async fn deny(&self, path: &str, access: Access) {
+    async fn deny(&self, mount: Option<&Mount>, path: &str, access: Access) {
         let (verb, key) = match access {
             Access::Read => ("reading", "read"),
             Access::Write => ("writing", "write"),
@@ -105,7 +103,8 @@ impl Files {
             Access::Read => path,
             Access::Write => path.rsplit_once('/').map_or(path, |(folder, _)| folder),
         };
-        let entry = self.suggested(wanted);
+        let entry = mount.and_then(|mount| mount.written(wanted));
+        let entry = entry.unwrap_or_else(|| self.suggested(wanted));
         let message = format!("{verb} `{path}` is not granted");
         let yaml = format!("permissions:\n  filesystem: {{ {key}: [\"{entry}\"] }}");
         let told = self.denials.tell(Capability::Filesystem, path, &message, &yaml);
@@ -140,17 +139,29 @@ impl Files {
     }
 }
 
+/// Opens the folder of a mount.
+fn folder(mount: &Mount) -> io::Result<Dir> {
+    let mode = match mount.perms {
+        FsPerms::ReadOnly => OpenMode::READ,
+        FsPerms::ReadWrite => OpenMode::READ | OpenMode::WRITE,
+    };
+    let folder = match &mount.opened {
+        Some(opened) => opened.folder.try_clone()?,
+        None => File::open(&mount.host)?,
+    };
+    Ok(Dir::new(folder, mount.perms, mode, false))
+}
+
 impl FilesView<'_> {
     /// Hands the guest its mounts, and a root where there is none: without one, the guest's own library would refuse a
     /// path that is not granted, and nobody would hear of it.
     fn preopen(&mut self) -> io::Result<Vec<(Descriptor, Handle)>> {
         let mut found = Vec::new();
         for (index, mount) in self.files.mounts.iter().enumerate() {
-            let mode = match mount.perms {
-                FsPerms::ReadOnly => OpenMode::READ,
-                FsPerms::ReadWrite => OpenMode::READ | OpenMode::WRITE,
+            let folder = match self.files.folders.entry(index) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => new.insert(folder(mount)?).clone(),
             };
-            let folder = Dir::new(File::open(&mount.host)?, mount.perms, mode, false);
             let handle = Handle {
                 mount: Some(index),
                 path: mount.guest.clone(),

@@ -1,7 +1,9 @@
 //! What of the host's files a guest sees, and where.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use wasmtime_wasi::filesystem::FsPerms;
 
@@ -22,9 +24,31 @@ pub(crate) struct Mount {
     pub(crate) perms: FsPerms,
     /// Only these files of it, where files were granted.
     pub(crate) only: Option<BTreeSet<String>>,
+    /// It stands at another path than the one that it was granted by.
+    pub(crate) opened: Option<Opened>,
+}
+
+/// A folder that was opened when it was mounted, and how the workflow names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) folder: Arc<File>,
+    pub(crate) written: String,
 }
 
 impl Mount {
+    /// What a person would write to grant a path of the guest below it, where the path does not say so itself.
+    pub(crate) fn written(&self, path: &str) -> Option<String> {
+        let written = self.opened.as_ref()?.written.trim_end_matches('/');
+        let below = path
+            .strip_prefix(self.guest.trim_end_matches('/'))?
+            .trim_start_matches('/');
+        Some(if below.is_empty() {
+            written.to_owned()
+        } else {
+            format!("{written}/{below}")
+        })
+    }
+
     /// Whether a path of the guest that reached this mount may be used so. Links are the system's part: it lets none lead out.
     pub(crate) fn allows(&self, path: &str, access: Access) -> bool {
         if access == Access::Write && self.perms.write_not_permitted() {
@@ -59,6 +83,7 @@ mod tests {
             guest: "/data".to_owned(),
             perms,
             only: only.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+            opened: None,
         }
     }
 
