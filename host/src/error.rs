@@ -185,6 +185,8 @@ impl From<LoadError> for CliError {
             LoadError::Unreadable { .. }
             | LoadError::NotAComponent { .. }
             | LoadError::WrongWorld { .. }
+            | LoadError::Program { .. }
+            | LoadError::NotAProgram { .. }
             | LoadError::NotDescribed { .. }
             | LoadError::Manifest { .. }
             | LoadError::Duplicate { .. } => Exit::Input,
@@ -198,7 +200,7 @@ impl From<LoadError> for CliError {
             }
             LoadError::NotDescribed { .. } | LoadError::Manifest { .. } => shown
                 .hint("what a plugin says of itself is made by the sdk's `plugin!`; build it anew with this version"),
-            LoadError::Duplicate { .. } => shown,
+            LoadError::Duplicate { .. } | LoadError::Program { .. } | LoadError::NotAProgram { .. } => shown,
         }
     }
 }

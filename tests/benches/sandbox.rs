@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use autokestra_model::{Ceiling, ExecutionId, Folders, Limits, NetworkPattern, Permissions, Policy, Timestamp};
-use autokestra_sandbox::{Attempt, Context, Grants, Plugin, Sandbox, SandboxOptions, StateSource};
+use autokestra_sandbox::{Attempt, Context, Grants, Plugin, Sandbox, SandboxOptions, StateSource, Work};
 use autokestra_secrets::Masker;
 use bindings::autokestra::plugin::types::Context as GuestContext;
 use bindings::autokestra::plugin::{log, progress, state, types};
@@ -177,8 +177,11 @@ impl Ours {
         let (events, mut said) = mpsc::channel(64);
         let grants = Grants::resolve(permissions, &self.base, &|_| None, self.sandbox.policy()).unwrap();
         let attempt = Attempt {
-            plugin: Arc::clone(&self.plugin),
-            action: action.to_owned(),
+            work: Work::Action {
+                plugin: Arc::clone(&self.plugin),
+                action: action.to_owned(),
+                input: serde_json::from_str(input).unwrap(),
+            },
             context: Context {
                 execution: ExecutionId::new(Timestamp::from_millis(0), 0),
                 workflow: "bench".parse().unwrap(),
@@ -188,7 +191,6 @@ impl Ours {
                 timeout: Duration::from_secs(60),
                 idempotency_key: "key".to_owned(),
             },
-            input: serde_json::from_str(input).unwrap(),
             grants,
             limits: Limits::default(),
             masker: Masker::none(),

@@ -1,4 +1,5 @@
-//! The workflows that a file names for `core/flow.run`, held against what lies beside it before anything runs.
+//! The workflows that a file names for `core/flow.run`, held against what lies beside it before anything runs; and so the
+//! programs that it and they name.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use autokestra_sandbox::Sandbox;
 use futures::future::BoxFuture;
 
 use super::flows::locate;
+use super::programs;
 use super::workflow::check_text;
 
 /// Checks the children of one file.
@@ -66,6 +68,7 @@ impl<'a> Children<'a> {
                     }
                 }
             }
+            found.extend(programs::check(workflow, &base, self.sandbox).await);
             self.above.pop();
             if !found.has_errors() {
                 self.good.insert(path);

@@ -1,11 +1,11 @@
 //! How `core/flow.run` finds workflows: files below the folder of the workflow that asks.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use autokestra_engine::{Flow, Flows};
 use autokestra_model::Source;
-use autokestra_sandbox::Sandbox;
+use autokestra_sandbox::{PlaceError, Sandbox, located};
 use autokestra_secrets::Masker;
 use autokestra_store::{Store, WorkflowSource};
 use futures::future::BoxFuture;
@@ -28,27 +28,23 @@ pub(super) struct Files {
 /// The file of a path below `base`, or of a file's name in it without its ending; every link followed.
 pub(super) fn locate(base: &Path, name: &str) -> Result<PathBuf, String> {
     let named = Path::new(name);
-    // The name may come from data: it chooses among what lies beside the workflow, and nothing else.
-    if named
-        .components()
-        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
-    {
-        return Err(format!("`{name}` leads out of the workflow's folder"));
-    }
     let is_path = named.extension().is_some() || named.components().count() > 1;
     let tried = if is_path {
-        vec![base.join(named)]
+        vec![name.to_owned()]
     } else {
-        ["yaml", "yml"].map(|end| base.join(format!("{name}.{end}"))).to_vec()
+        ["yaml", "yml"].map(|end| format!("{name}.{end}")).to_vec()
     };
-    let path = tried.iter().find_map(|path| path.canonicalize().ok());
-    let path = path.ok_or_else(|| format!("there is no workflow `{name}` in {}", base.display()))?;
-    let inside = base.canonicalize().is_ok_and(|base| path.starts_with(base));
-    if inside {
-        Ok(path)
-    } else {
-        Err(format!("`{name}` is a link that leads out of the workflow's folder"))
+    for tried in tried {
+        match located(base, &tried) {
+            Ok(path) => return Ok(path),
+            Err(PlaceError::LeadsOut) => return Err(format!("`{name}` leads out of the workflow's folder")),
+            Err(PlaceError::LinksOut) => {
+                return Err(format!("`{name}` is a link that leads out of the workflow's folder"));
+            }
+            Err(PlaceError::Missing) => {}
+        }
     }
+    Err(format!("there is no workflow `{name}` in {}", base.display()))
 }
 
 impl Flows for Files {

@@ -9,6 +9,7 @@ mod flows;
 pub(crate) mod graph;
 pub(crate) mod man;
 pub(crate) mod plugin;
+mod programs;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod secret;

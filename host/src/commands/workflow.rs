@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use autokestra_engine::{is_own_plugin, own_actions};
-use autokestra_model::{ActionName, Catalog, Diagnostics, Lookup, PluginName, Policy, Source, Workflow, past_ceiling};
+use autokestra_engine::{own_plugin, own_plugins};
+use autokestra_model::{
+    ActionInfo, ActionName, Catalog, Diagnostics, Lookup, PluginName, Policy, Source, Workflow, past_ceiling,
+};
 use autokestra_sandbox::{LoadError, Plugin, Sandbox};
 
 use super::children::Children;
@@ -71,15 +73,18 @@ pub(crate) async fn check_text(source: Source, base: &Path, sandbox: &Sandbox) -
 struct Known {
     plugins: HashMap<PluginName, Result<Arc<Plugin>, LoadError>>,
     names: Vec<String>,
+    /// Installed programs, which are no plugins.
+    programs: Vec<String>,
 }
 
 impl Known {
     async fn load(workflow: &Workflow, sandbox: &Sandbox) -> Result<Self, CliError> {
         let mut plugins = HashMap::new();
         let mut names = Vec::new();
+        let mut programs = Vec::new();
         for task in &workflow.tasks {
             let name = task.action.plugin();
-            if plugins.contains_key(name) || is_own_plugin(name) {
+            if plugins.contains_key(name) || own_plugin(name).is_some() {
                 continue;
             }
             let plugin = sandbox.plugin(name).await;
@@ -88,10 +93,24 @@ impl Known {
             {
                 let found = sandbox.plugin_names().await?;
                 names = found.into_iter().map(|(name, _)| name.to_string()).collect();
+                names.extend(own_plugins().iter().map(|own| own.name.to_string()));
+                programs = sandbox.installed_programs();
             }
             plugins.insert(name.clone(), plugin);
         }
-        Ok(Self { plugins, names })
+        Ok(Self {
+            plugins,
+            names,
+            programs,
+        })
+    }
+}
+
+impl Known {
+    /// The installed program that a plugin's name may mean.
+    fn program_of(&self, name: &PluginName) -> Option<&String> {
+        let own = name.as_str().rsplit('/').next();
+        self.programs.iter().find(|program| Some(program.as_str()) == own)
     }
 }
 
@@ -112,30 +131,37 @@ impl Known {
 
 impl Catalog for Known {
     fn lookup(&self, name: &ActionName) -> Lookup {
-        if is_own_plugin(name.plugin()) {
-            return match own_actions().iter().find(|action| action.name == name.action()) {
-                Some(action) => Lookup::Found(Arc::clone(action)),
-                None => Lookup::UnknownAction {
-                    known: own_actions().iter().map(|action| action.name.clone()).collect(),
-                },
-            };
+        if let Some(own) = own_plugin(name.plugin()) {
+            return of_actions(&own.actions, name);
         }
         match self.plugins.get(name.plugin()) {
-            None | Some(Err(LoadError::Unknown { .. })) => Lookup::UnknownPlugin,
+            None | Some(Err(LoadError::Unknown { .. })) => match self.program_of(name.plugin()) {
+                Some(program) => Lookup::Unusable {
+                    message: format!(
+                        "`{program}.wasm` is a WASI program; run it by `type: core/wasm.run` with \
+                         `inputs: {{ module: {program} }}`"
+                    ),
+                },
+                None => Lookup::UnknownPlugin,
+            },
             Some(Err(error)) => Lookup::Unusable {
                 message: error.to_string(),
             },
-            Some(Ok(plugin)) => match plugin.action(name.action()) {
-                Some(action) => Lookup::Found(Arc::clone(action)),
-                None => Lookup::UnknownAction {
-                    known: plugin.actions.iter().map(|action| action.name.clone()).collect(),
-                },
-            },
+            Some(Ok(plugin)) => of_actions(&plugin.actions, name),
         }
     }
 
     fn plugin_names(&self) -> Vec<String> {
         self.names.clone()
+    }
+}
+
+fn of_actions(actions: &[Arc<ActionInfo>], name: &ActionName) -> Lookup {
+    match actions.iter().find(|action| action.name == name.action()) {
+        Some(action) => Lookup::Found(Arc::clone(action)),
+        None => Lookup::UnknownAction {
+            known: actions.iter().map(|action| action.name.clone()).collect(),
+        },
     }
 }
 

@@ -1,49 +1,90 @@
 //! Plugins for people and for scripts.
 
-use autokestra_sandbox::{Origin, Plugin};
+use std::sync::Arc;
+
+use autokestra_engine::OwnPlugin;
+use autokestra_model::ActionInfo;
+use autokestra_sandbox::{Capabilities, Origin, Plugin};
 use serde_json::{Value, json};
 
 use super::{Table, Tint, Ui, bytes, safe};
 
 /// A plugin, and where it was found.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) plugin: std::sync::Arc<Plugin>,
-    pub(crate) origin: Origin,
+pub(crate) enum Found {
+    /// One that a component offers.
+    Component { plugin: Arc<Plugin>, origin: Origin },
+    /// One of the engine's own.
+    Own(&'static OwnPlugin),
 }
 
 impl Found {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Component { plugin, .. } => plugin.name.as_str(),
+            Self::Own(own) => own.name.as_str(),
+        }
+    }
+
+    fn version(&self) -> &str {
+        self.component()
+            .map_or(env!("CARGO_PKG_VERSION"), |plugin| &plugin.version)
+    }
+
+    fn description(&self) -> &str {
+        match self {
+            Self::Component { plugin, .. } => &plugin.description,
+            Self::Own(own) => own.description,
+        }
+    }
+
+    fn actions(&self) -> &[Arc<ActionInfo>] {
+        match self {
+            Self::Component { plugin, .. } => &plugin.actions,
+            Self::Own(own) => &own.actions,
+        }
+    }
+
+    fn component(&self) -> Option<&Plugin> {
+        match self {
+            Self::Component { plugin, .. } => Some(plugin),
+            Self::Own(_) => None,
+        }
+    }
+
     fn origin(&self) -> String {
-        match &self.origin {
-            Origin::Embedded => "embedded".to_owned(),
-            Origin::File(path) => path.display().to_string(),
+        match self {
+            Self::Component { origin, .. } => match origin {
+                Origin::Embedded => "embedded".to_owned(),
+                Origin::File(path) => path.display().to_string(),
+            },
+            Self::Own(_) => "engine".to_owned(),
         }
     }
 
     /// The short form of `plugin list --json`.
     pub(crate) fn summary(&self) -> Value {
-        let plugin = &self.plugin;
+        let component = self.component();
         json!({
-            "name": plugin.name.as_str(),
-            "version": plugin.version,
-            "description": plugin.description,
-            "actions": plugin.actions.iter().map(|action| action.name.as_str()).collect::<Vec<_>>(),
+            "name": self.name(),
+            "version": self.version(),
+            "description": self.description(),
+            "actions": self.actions().iter().map(|action| action.name.as_str()).collect::<Vec<_>>(),
             "origin": self.origin(),
-            "size": plugin.size_bytes,
-            "digest": plugin.digest.to_string(),
+            "size": component.map(|plugin| plugin.size_bytes),
+            "digest": component.map(|plugin| plugin.digest.to_string()),
         })
     }
 
     /// The whole of `plugin inspect --json`.
     pub(crate) fn whole(&self) -> Value {
-        let plugin = &self.plugin;
-        let actions: Vec<Value> = plugin
-            .actions
+        let actions: Vec<Value> = self
+            .actions()
             .iter()
             .map(|action| {
                 json!({
                     "name": action.name,
-                    "type": format!("{}.{}", plugin.name, action.name),
+                    "type": format!("{}.{}", self.name(), action.name),
                     "title": action.title,
                     "description": action.description,
                     "idempotent": action.idempotent,
@@ -52,10 +93,11 @@ impl Found {
                 })
             })
             .collect();
+        let component = self.component();
         let mut whole = self.summary();
         whole["actions"] = actions.into();
-        whole["capabilities"] = plugin.capabilities.statements().into();
-        whole["imports"] = plugin.imports.clone().into();
+        whole["capabilities"] = component.map(|plugin| plugin.capabilities.statements()).into();
+        whole["imports"] = component.map(|plugin| plugin.imports.clone()).into();
         whole
     }
 }
@@ -64,12 +106,12 @@ impl Found {
 pub(crate) fn plugins(ui: &Ui, found: &[Found]) -> String {
     let mut table = Table::new(ui, &["PLUGIN", "VERSION", "SIZE", "ORIGIN", "ACTIONS"]);
     for entry in found {
-        let plugin = &entry.plugin;
-        let actions: Vec<&str> = plugin.actions.iter().map(|action| action.name.as_str()).collect();
+        let actions: Vec<&str> = entry.actions().iter().map(|action| action.name.as_str()).collect();
+        let size = entry.component().map(|plugin| bytes(plugin.size_bytes as u64));
         table.row(vec![
-            plugin.name.to_string(),
-            safe(&plugin.version).into_owned(),
-            bytes(plugin.size_bytes as u64),
+            entry.name().to_owned(),
+            safe(entry.version()).into_owned(),
+            size.unwrap_or_else(|| "-".to_owned()),
             safe(&entry.origin()).into_owned(),
             actions.join(" "),
         ]);
@@ -79,30 +121,20 @@ pub(crate) fn plugins(ui: &Ui, found: &[Found]) -> String {
 
 /// `plugin inspect`.
 pub(crate) fn plugin(ui: &Ui, found: &Found) -> String {
-    let plugin = &found.plugin;
-    let name = ui.tint(Tint::Head, plugin.name.as_str());
+    let name = ui.tint(Tint::Head, found.name());
     let mut text = format!(
         "{name} {}\n{}\n\n",
-        safe(&plugin.version),
-        safe(plugin.description.trim())
+        safe(found.version()),
+        safe(found.description().trim())
     );
-    for (label, value) in [
-        ("origin", found.origin()),
-        ("size", bytes(plugin.size_bytes as u64)),
-        ("digest", plugin.digest.to_string()),
-    ] {
-        text.extend([format!(
-            "  {} {}\n",
-            ui.tint(Tint::Faint, &format!("{label:<8}")),
-            safe(&value)
-        )]);
+    text += &facts(ui, &[("origin", found.origin())]);
+    if let Some(component) = found.component() {
+        let (size, digest) = (bytes(component.size_bytes as u64), component.digest.to_string());
+        text += &facts(ui, &[("size", size), ("digest", digest)]);
+        text += &statements(ui, component.capabilities);
     }
-    text.extend([format!("\n{}\n", ui.tint(Tint::Head, "What it could do at most"))]);
-    for statement in plugin.capabilities.statements() {
-        text.extend([format!("  {statement}\n")]);
-    }
-    for action in &plugin.actions {
-        let full = format!("{}.{}", plugin.name, action.name);
+    for action in found.actions() {
+        let full = format!("{}.{}", found.name(), action.name);
         let again = if action.idempotent { "  (idempotent)" } else { "" };
         text.extend([format!("\n{}{again}\n", ui.tint(Tint::Head, &full))]);
         text.extend([format!("  {}\n", safe(&action.title))]);
@@ -117,6 +149,22 @@ pub(crate) fn plugin(ui: &Ui, found: &Found) -> String {
         )]);
     }
     text
+}
+
+/// Labelled facts, one line each.
+pub(super) fn facts(ui: &Ui, facts: &[(&str, String)]) -> String {
+    let lines = facts.iter().map(|(label, value)| {
+        let label = ui.tint(Tint::Faint, &format!("{label:<8}"));
+        format!("  {label} {}\n", safe(value))
+    });
+    lines.collect()
+}
+
+/// What a component could do at most.
+pub(super) fn statements(ui: &Ui, capabilities: Capabilities) -> String {
+    let head = ui.tint(Tint::Head, "What it could do at most");
+    let lines = capabilities.statements().into_iter().map(|said| format!("  {said}\n"));
+    format!("\n{head}\n{}", lines.collect::<String>())
 }
 
 /// The inputs of a schema, one line each.

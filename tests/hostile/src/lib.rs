@@ -13,6 +13,19 @@ mod bindings {
     export!(Attacker);
 }
 
+/// The interfaces below the standard library, which asks for its folders once.
+mod raw {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "package test:hostile;
+            world raw {
+                import wasi:filesystem/preopens@0.2.12;
+                import wasi:filesystem/types@0.2.12;
+            }",
+        generate_all,
+    });
+}
+
 use bindings::autokestra::plugin::types::Action;
 use bindings::autokestra::plugin::{log, state};
 use bindings::{Attacker, Context, Guest, Manifest, TaskError};
@@ -39,6 +52,7 @@ const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("list-root", list_root),
     ("read-env", read_env),
     ("open-many", open_many),
+    ("swap-folder", swap_folder),
     ("terminal-escape", terminal_escape),
     ("state-flood", state_flood),
     ("tcp-send", network::tcp_send),
@@ -224,6 +238,30 @@ fn open_many(input: &str) -> Result<String, TaskError> {
         }
     }
     Ok(files.len().to_string())
+}
+
+/// Puts a link in the place of a granted folder that stands in another, and asks for the granted folders again.
+fn swap_folder(input: &str) -> Result<String, TaskError> {
+    use raw::wasi::filesystem::preopens::get_directories;
+    use raw::wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
+
+    fn granted(path: &str) -> Result<Descriptor, TaskError> {
+        let found = get_directories().into_iter().find(|(_, known)| known == path);
+        found
+            .map(|(folder, _)| folder)
+            .ok_or_else(|| failed("io", "it is not granted"))
+    }
+    let said = |error: raw::wasi::filesystem::types::ErrorCode| failed("io", error.message());
+    let outer = granted("/work")?;
+    outer.rename_at("inner", &outer, "aside").map_err(said)?;
+    outer.symlink_at(path_of(input), "inner").map_err(said)?;
+    let inner = granted("/work/inner")?;
+    let (flags, open) = (PathFlags::empty(), OpenFlags::empty());
+    let file = inner
+        .open_at(flags, "secret.txt", open, DescriptorFlags::READ)
+        .map_err(said)?;
+    let (bytes, _) = file.read(1000, 0).map_err(said)?;
+    Ok(format!("{:?}", String::from_utf8_lossy(&bytes)))
 }
 
 fn terminal_escape(_: &str) -> Result<String, TaskError> {

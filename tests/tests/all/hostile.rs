@@ -256,6 +256,37 @@ async fn a_link_does_not_lead_out_of_its_folder() {
 }
 
 #[tokio::test]
+async fn no_link_can_take_the_place_of_a_granted_folder() {
+    let place = Place::new(1);
+    for folder in ["work/inner", "work/other", "outside"] {
+        std::fs::create_dir_all(place.path(folder)).expect("created");
+    }
+    for secret in ["work/other/secret.txt", "outside/secret.txt"] {
+        std::fs::write(place.path(secret), "not granted").expect("written");
+    }
+    for (target, said) in [
+        // It would lead out: for this attempt, or for the next that is granted the folder.
+        ("../outside", "EPERM"),
+        ("x/../../outside", "EPERM"),
+        // It leads to a folder beside it, and what was opened once is not opened again.
+        ("other", "ENOENT"),
+    ] {
+        let kept = place
+            .run(&format!(
+                "id: attacked\ntasks:\n  - id: attack\n    type: test/hostile.swap-folder\n    inputs: {{ path: {target} \
+                 }}\n    permissions: {{ filesystem: {{ read: [\"./work/inner\"], write: [\"./work\"] }} }}\n"
+            ))
+            .await;
+        let task = kept.task("attack");
+        assert_eq!(task.state, TaskState::Failed, "{target}: it read {:?}", task.output);
+        let message = task.message.as_ref().map_or("", |message| message.as_str());
+        assert!(message.contains(said), "{target}: {message}");
+        drop(std::fs::remove_file(place.path("work/inner")));
+        std::fs::rename(place.path("work/aside"), place.path("work/inner")).expect("as before");
+    }
+}
+
+#[tokio::test]
 async fn the_environment_is_empty() {
     let kept = outlived("read-env", "").await;
     let output = kept.task("attack").output.as_ref().map(|output| output.value().clone());

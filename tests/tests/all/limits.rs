@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{ExecutionId, Limits, Timestamp};
-use autokestra_sandbox::{Attempt, Context, Grants, Pinned, Plugin, Report, Sandbox, SandboxOptions, StateSource};
+use autokestra_sandbox::{
+    Attempt, Context, Grants, Pinned, Plugin, Report, Sandbox, SandboxOptions, StateSource, Work,
+};
 use autokestra_secrets::Masker;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -24,8 +26,11 @@ impl StateSource for NoState {
 async fn run(sandbox: &Sandbox, plugin: &Arc<Plugin>, fuel: Option<u64>, pinned: Option<Pinned>) -> Report {
     let (events, mut said) = mpsc::channel(16);
     let attempt = Attempt {
-        plugin: Arc::clone(plugin),
-        action: "chance".to_owned(),
+        work: Work::Action {
+            plugin: Arc::clone(plugin),
+            action: "chance".to_owned(),
+            input: json!({}),
+        },
         context: Context {
             execution: ExecutionId::new(Timestamp::from_millis(0), 0),
             workflow: "limits".parse().expect("a name"),
@@ -35,7 +40,6 @@ async fn run(sandbox: &Sandbox, plugin: &Arc<Plugin>, fuel: Option<u64>, pinned:
             timeout: Duration::from_secs(60),
             idempotency_key: "key".to_owned(),
         },
-        input: json!({}),
         grants: Grants::none(),
         limits: Limits {
             fuel,

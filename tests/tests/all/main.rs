@@ -1,5 +1,6 @@
 //! Executions from end to end, in one binary: the engine as a library, the program as a process.
 
+mod built;
 mod cache;
 mod cases;
 mod children;
@@ -20,6 +21,7 @@ mod limits;
 mod only_to;
 mod policy;
 mod process;
+mod programs;
 mod prompt;
 mod recovery;
 mod repo_rules;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{Clock, Digest, Limits, PastCeiling, Permissions, ReasonCode, Timestamp, WorkflowId};
-use autokestra_sandbox::{Attempt, Context, Failure, GrantError, Grants, GuestEvent, Plugin, Sandbox, Usage};
+use autokestra_model::{
+    ActionName, Clock, Digest, Limits, PastCeiling, Permissions, ReasonCode, Timestamp, WorkflowId,
+};
+use autokestra_sandbox::{Attempt, Context, Failure, GrantError, Grants, GuestEvent, Sandbox, Usage, Work};
 use autokestra_secrets::Masker;
 use autokestra_store::{Change, Lease, RunKey, Store, StoreError};
 use serde_json::Value;
@@ -18,6 +20,7 @@ use crate::options::{Environment, Flows};
 use crate::state_source::StoredState;
 use crate::stop::StopReason;
 use crate::unit::Unit;
+use crate::work::{self, Code, Loaded};
 
 /// What all attempts of one execution share.
 #[derive(Debug)]
@@ -55,8 +58,8 @@ pub(crate) struct Job {
 pub(crate) struct Spec {
     pub(crate) run: RunKey,
     pub(crate) attempt: u32,
-    pub(crate) plugin: Arc<Plugin>,
-    pub(crate) action: String,
+    pub(crate) action: ActionName,
+    pub(crate) code: Code,
     pub(crate) input: Value,
     pub(crate) permissions: Permissions,
     pub(crate) limits: Limits,
@@ -106,20 +109,32 @@ pub(crate) async fn run(
         &shared,
         job.spec.run.clone(),
         job.spec.attempt,
-        job.spec.plugin.name.clone(),
-        &job.spec.action,
+        job.spec.action.plugin().clone(),
+        job.spec.action.action(),
     );
     let Job {
         unit,
         started_at,
         slot,
-        spec,
+        mut spec,
     } = job;
     let attempt = spec.attempt;
     let (sender, events) = mpsc::channel(GUEST_EVENTS_QUEUED_MAX);
-    let prepared = prepare(spec, &shared, sender);
+    let loaded = tokio::select! {
+        biased;
+        reason = stopped(&mut stop) => Err(End::Stopped(reason)),
+        loaded = work::load(&mut spec, &shared) => loaded.map_err(|failure| End::Failed(*failure)),
+    };
+    let (loaded, first) = match loaded {
+        Ok(Loaded { work, files, rows }) => (Ok((work, files)), rows),
+        Err(end) => (Err(end), Vec::new()),
+    };
     let guest = async {
-        let (attempt, folder) = match prepared {
+        let (work, files) = match loaded {
+            Ok(loaded) => loaded,
+            Err(end) => return Ok(GuestEnd::without_usage(end)),
+        };
+        let (attempt, folder) = match prepare(spec, (work, files), &shared, sender) {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(GuestEnd::without_usage(End::Failed(*failure))),
         };
@@ -147,7 +162,7 @@ pub(crate) async fn run(
             },
         })
     };
-    let (guest, rows) = tokio::try_join!(guest, logs::collect(&log, events))?;
+    let (guest, rows) = tokio::try_join!(guest, logs::collect(&log, events, first))?;
     let ended_at = shared.clock.now();
     Ok(Ended {
         unit,
@@ -215,6 +230,7 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> S
 /// Opens what the attempt is granted and puts its parts together.
 fn prepare(
     spec: Spec,
+    (work, files): (Work, bool),
     shared: &AttemptShared,
     events: mpsc::Sender<GuestEvent>,
 ) -> Result<(Attempt, Option<AttemptFolder>), Box<Failure>> {
@@ -233,7 +249,11 @@ fn prepare(
         })
     };
     let policy = shared.sandbox.policy();
-    if let Err(past) = policy.check_plugin(&spec.plugin.name, &spec.plugin.digest) {
+    let (name, digest) = match &work {
+        Work::Action { plugin, .. } => (&plugin.name, plugin.digest),
+        Work::Program { program, .. } => (spec.action.plugin(), program.digest),
+    };
+    if let Err(past) = policy.check_plugin(name, &digest) {
         return Err(past_policy(&past, shared));
     }
     let granted = Grants::resolve(&spec.permissions, &shared.base, &read, policy);
@@ -241,7 +261,7 @@ fn prepare(
         return Err(past_policy(past, shared));
     }
     let mut grants = granted.map_err(|error| unusable(&error))?;
-    let folder = if spec.plugin.capabilities.files {
+    let folder = if files {
         let execution = shared.lease.execution();
         let made = shared
             .artifacts
@@ -269,14 +289,12 @@ fn prepare(
     let state = StoredState {
         store: Arc::clone(&shared.store),
         workflow: shared.workflow.clone(),
-        plugin: spec.plugin.name.clone(),
+        plugin: spec.action.plugin().clone(),
         masker: shared.masker.clone(),
     };
     let attempt = Attempt {
-        plugin: spec.plugin,
-        action: spec.action,
+        work,
         context,
-        input: spec.input,
         grants,
         limits: spec.limits,
         masker: shared.masker.clone(),

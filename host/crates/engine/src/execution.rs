@@ -27,10 +27,12 @@ use crate::elements::Elements;
 use crate::error::RunError;
 use crate::event::{Outcome, RunEvent, TaskSummary};
 use crate::logs::merge;
+use crate::own::runs_program;
 use crate::rows::Next;
 use crate::runner::RunnerShared;
 use crate::stop::{Stop, StopReason, asked, graver};
 use crate::unit::{TaskRun, Unit};
+use crate::work::Code;
 
 /// The longest that the tasks of `finally` may take together, where they run because the execution is being stopped.
 const FINALLY_TIME_MAX: Duration = Duration::from_secs(300);
@@ -421,14 +423,18 @@ impl Execution {
         let attempt = self.run_of(unit).attempts;
         let workflow = self.workflow();
         let definition = self.plan.task(unit.task);
-        let plugin = Arc::clone(self.plugins.get(definition.action.plugin())?);
+        let code = if runs_program(&definition.action) {
+            Code::Program
+        } else {
+            Code::Plugin(Arc::clone(self.plugins.get(definition.action.plugin())?))
+        };
         let timeout = definition.timeout.unwrap_or(self.runner.options.default_timeout);
         let limits = definition.limits.unwrap_or(workflow.limits);
         let spec = Spec {
             run: self.key(unit),
             attempt,
-            plugin,
-            action: definition.action.action().to_owned(),
+            action: definition.action.clone(),
+            code,
             input,
             permissions: definition.permissions.as_ref().unwrap_or(&workflow.permissions).clone(),
             limits: Limits {

@@ -1,13 +1,12 @@
 //! Actions that the engine carries out itself, without an instance: the end of a flow by its own will, and waiting.
 
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use autokestra_model::{ActionInfo, ActionName, CapabilityNeeds, PluginName, ReasonCode, TaskState, Timestamp};
+use autokestra_model::{ActionName, ReasonCode, TaskState, Timestamp};
 use autokestra_sandbox::Failure;
 use autokestra_secrets::Masked;
 use autokestra_store::LogLevel;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::batch::Batch;
 use crate::child::ChildJob;
@@ -17,7 +16,7 @@ use crate::settle::TaskOutcome;
 use crate::unit::Unit;
 
 /// The plugin whose actions are the engine's own.
-const FLOW: &str = "core/flow";
+pub(crate) const FLOW: &str = "core/flow";
 
 /// The longest that `core/time.sleep` waits: a year, in seconds.
 const SLEEP_SECONDS_MAX: f64 = 31_536_000.0;
@@ -40,80 +39,6 @@ pub(crate) fn own_action(name: &ActionName) -> Option<Own> {
         ("core/time", "sleep") => Some(Own::Sleep),
         _ => None,
     }
-}
-
-/// Whether all of a plugin's actions are the engine's own, so that there is no component to load.
-#[must_use]
-pub fn is_own_plugin(name: &PluginName) -> bool {
-    name.as_str() == FLOW
-}
-
-/// The actions of `core/flow`, as a catalog has them.
-#[must_use]
-pub fn own_actions() -> &'static [Arc<ActionInfo>] {
-    static ACTIONS: LazyLock<Vec<Arc<ActionInfo>>> = LazyLock::new(|| {
-        let Ok(plugin) = FLOW.parse::<PluginName>() else {
-            return Vec::new();
-        };
-        let action = |name: &str, title: &str, description: &str, properties: Value, required: &[&str]| {
-            Arc::new(ActionInfo {
-                plugin: plugin.clone(),
-                name: name.to_owned(),
-                title: title.to_owned(),
-                description: description.to_owned(),
-                input_schema: json!({
-                    "$schema": "https://json-schema.org/draft/2020-12/schema",
-                    "type": "object",
-                    "properties": properties,
-                    "required": required,
-                    "additionalProperties": false,
-                }),
-                output_schema: json!({ "type": "null" }),
-                idempotent: true,
-                needs: CapabilityNeeds::default(),
-            })
-        };
-        let mut actions = vec![
-            action(
-                "fail",
-                "End in failure",
-                "Fails the task, and with it the execution, with a message.",
-                json!({ "message": { "type": "string", "description": "What to say." } }),
-                &["message"],
-            ),
-            action(
-                "assert",
-                "Insist on a condition",
-                "Fails the task unless the condition holds. `false`, null, zero and empty things do not.",
-                json!({
-                    "condition": { "description": "What must hold." },
-                    "message": { "type": "string", "description": "What to say where it does not." },
-                }),
-                &["condition"],
-            ),
-            action(
-                "run",
-                "Run a workflow",
-                "Runs another workflow as an execution of its own, and gives its outputs; with `wait: false` its id, at once.",
-                json!({
-                    "workflow": {
-                        "type": "string",
-                        "description": "A path below the folder of this workflow's file, or an id: the name of a file beside it, without its ending.",
-                    },
-                    "inputs": { "type": "object", "description": "Its inputs." },
-                    "wait": { "type": "boolean", "description": "Whether to wait for its end; default true." },
-                }),
-                &["workflow"],
-            ),
-        ];
-        // What comes of these is not always nothing.
-        if let Some(run) = actions.last_mut().and_then(Arc::get_mut) {
-            run.output_schema = json!({});
-            run.idempotent = false;
-        }
-        actions
-    });
-    &ACTIONS
 }
 
 impl Execution {

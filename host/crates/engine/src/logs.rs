@@ -187,17 +187,18 @@ fn log_level(level: autokestra_sandbox::LogLevel) -> LogLevel {
     }
 }
 
-/// Reads a guest's events until the guest is gone. Rows go to the store in batches; the last batch is returned, so that it
-/// can share a transaction with the attempt's end.
+/// Reads a guest's events until the guest is gone. Rows go to the store in batches, `first` with the first of them; the last
+/// batch is returned, so that it can share a transaction with the attempt's end.
 ///
 /// # Errors
 /// What the store says.
 pub(crate) async fn collect(
     target: &LogTarget,
     mut events: mpsc::Receiver<GuestEvent>,
+    first: Vec<Change>,
 ) -> Result<Vec<Change>, StoreError> {
-    let mut rows: Vec<Change> = Vec::new();
-    let mut due: Option<Instant> = None;
+    let mut rows = first;
+    let mut due = (!rows.is_empty()).then(|| Instant::now() + target.flush);
     loop {
         let flush_at = due.unwrap_or_else(Instant::now);
         tokio::select! {

@@ -16,10 +16,10 @@ use crate::child::ChildOf;
 use crate::error::{RandomError, ResumeError, RunError, StartError};
 use crate::event::Outcome;
 use crate::execution::{Execution, ExecutionParts};
-use crate::flow::is_own_plugin;
 use crate::hidden::Hidden;
 use crate::keeper::Keeper;
 use crate::options::{Given, RunnerOptions, StartRequest};
+use crate::own::own_plugin;
 use crate::restore;
 use crate::stop::{Stop, StopReason};
 
@@ -283,7 +283,7 @@ impl Runner {
         let mut plugins = HashMap::new();
         for task in &workflow.tasks {
             let name = task.action.plugin();
-            if !plugins.contains_key(name) && !is_own_plugin(name) {
+            if !plugins.contains_key(name) && own_plugin(name).is_none() {
                 let plugin = self.shared.sandbox.plugin(name).await;
                 let plugin = plugin.map_err(|source| (name.clone(), source))?;
                 plugins.insert(name.clone(), plugin);

@@ -149,7 +149,7 @@ impl Execution {
             self.end_unit(unit, end, at, batch);
             return;
         };
-        self.attempt_rows(unit, attempt, Some(job.spec.plugin.digest), at, batch);
+        self.attempt_rows(unit, attempt, job.spec.code.digest(), at, batch);
         batch.jobs.push(job);
     }
 

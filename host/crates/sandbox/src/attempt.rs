@@ -13,18 +13,15 @@ use tokio::sync::mpsc;
 use crate::grants::Grants;
 use crate::pinned::Pinned;
 use crate::plugin::Plugin;
+use crate::program::{Program, ProgramCall};
 
 /// One attempt that is to be run.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The plugin.
-    pub plugin: Arc<Plugin>,
-    /// The action's name, without the plugin's.
-    pub action: String,
+    /// What is run.
+    pub work: Work,
     /// Where and as what it runs.
     pub context: Context,
-    /// The input.
-    pub input: Value,
     /// What it may reach.
     pub grants: Grants,
     /// What it may use.
@@ -39,6 +36,27 @@ pub struct Attempt {
     pub events: mpsc::Sender<GuestEvent>,
     /// The values that it kept before.
     pub state: Arc<dyn StateSource>,
+}
+
+/// What an attempt runs.
+#[derive(Debug)]
+pub enum Work {
+    /// An action of a plugin.
+    Action {
+        /// The plugin.
+        plugin: Arc<Plugin>,
+        /// The action's name, without the plugin's.
+        action: String,
+        /// The input.
+        input: Value,
+    },
+    /// A program.
+    Program {
+        /// It.
+        program: Arc<Program>,
+        /// What it is called with.
+        call: ProgramCall,
+    },
 }
 
 /// Where and as what an attempt runs.

@@ -17,6 +17,9 @@ use crate::attempt::{GuestEvent, LogLevel, Stream};
 /// What a guest may write before its lines must have been taken, in bytes.
 const WRITE_BYTES_MAX: usize = 64 << 10;
 
+/// The last lines of a stream that are kept for the words of a failure.
+const LAST_LINES_MAX: usize = 5;
+
 /// How much of an attempt's log is kept, over all its streams.
 #[derive(Debug)]
 pub(crate) struct LogBudget {
@@ -70,6 +73,29 @@ struct Shared {
     budget: SharedBudget,
     /// The last line that tells of a panic, for the failure's message.
     panic: Option<Masked>,
+    /// The last lines that say something.
+    last: VecDeque<Masked>,
+    /// The bytes as they came, where they are the output as well.
+    kept: Option<Kept>,
+}
+
+/// The bytes of a stream, up to a limit.
+#[derive(Debug)]
+struct Kept {
+    bytes: Vec<u8>,
+    limit: u64,
+    over: bool,
+}
+
+impl Kept {
+    /// Keeps more bytes. False where they are too many: then the guest ends.
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        self.over |= (self.bytes.len() + bytes.len()) as u64 > self.limit;
+        if !self.over {
+            self.bytes.extend_from_slice(bytes);
+        }
+        !self.over
+    }
 }
 
 impl Shared {
@@ -88,6 +114,12 @@ impl Shared {
                     Some(place) => Masked::joined(&place, " ", &message),
                     None => message.clone(),
                 });
+            }
+            if self.stream == Stream::Stderr && !message.as_str().trim().is_empty() {
+                self.last.push_back(message.clone());
+                if self.last.len() > LAST_LINES_MAX {
+                    self.last.pop_front();
+                }
             }
             if locked(&self.budget).take(message.as_str().len()) {
                 let stream = self.stream;
@@ -111,6 +143,8 @@ impl Capture {
             pending: VecDeque::new(),
             budget,
             panic: None,
+            last: VecDeque::new(),
+            kept: None,
         };
         Self {
             shared: Arc::new(Mutex::new(shared)),
@@ -118,10 +152,32 @@ impl Capture {
         }
     }
 
-    fn push(&self, bytes: &[u8]) {
+    /// Keeps the stream's bytes besides, up to `limit` of them.
+    pub(crate) fn keep(&self, limit: u64) {
+        locked(&self.shared).kept = Some(Kept {
+            bytes: Vec::new(),
+            limit,
+            over: false,
+        });
+    }
+
+    /// The bytes that were kept; none where there were more than may be.
+    pub(crate) fn take_kept(&self) -> Option<Vec<u8>> {
+        let kept = locked(&self.shared).kept.take();
+        kept.map_or(Some(Vec::new()), |kept| (!kept.over).then_some(kept.bytes))
+    }
+
+    /// The last lines that say something, once the stream has ended.
+    pub(crate) fn last_lines(&self) -> Vec<Masked> {
+        locked(&self.shared).last.iter().cloned().collect()
+    }
+
+    /// Takes more of the stream. False where it is too much to be kept.
+    fn push(&self, bytes: &[u8]) -> bool {
         let mut shared = locked(&self.shared);
         let lines = shared.lines.push(bytes);
         shared.keep(lines);
+        shared.kept.as_mut().is_none_or(|kept| kept.take(bytes))
     }
 
     /// Hands over what is pending; waits where the log is slow.
@@ -175,8 +231,11 @@ impl OutputStream for Capture {
         if bytes.len() > WRITE_BYTES_MAX {
             return Err(StreamError::trap("a write was longer than its permit"));
         }
-        self.push(&bytes);
-        Ok(())
+        if self.push(&bytes) {
+            Ok(())
+        } else {
+            Err(StreamError::trap("the output is over its limit"))
+        }
     }
 
     fn flush(&mut self) -> StreamResult<()> {
@@ -196,8 +255,11 @@ impl OutputStream for Capture {
 impl AsyncWrite for Capture {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         let piece = bytes.get(..bytes.len().min(WRITE_BYTES_MAX)).unwrap_or_default();
-        self.push(piece);
-        Poll::Ready(Ok(piece.len()))
+        Poll::Ready(if self.push(piece) {
+            Ok(piece.len())
+        } else {
+            Err(std::io::Error::other("the output is over its limit"))
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -45,6 +45,22 @@ pub enum LoadError {
         /// What is missing, or what it has instead.
         reason: String,
     },
+    /// It is a program, where a plugin is wanted.
+    #[error(
+        "{origin} is a WASI program, not a plugin: run it by `type: core/wasm.run` with its path or name as the input `module`"
+    )]
+    Program {
+        /// Where it came from.
+        origin: String,
+    },
+    /// It is no program that can be run.
+    #[error("{origin} is no WASI program: {reason}")]
+    NotAProgram {
+        /// Where it came from.
+        origin: String,
+        /// What it is, or has, instead.
+        reason: String,
+    },
     /// It failed to say what it is.
     #[error("{origin} did not describe itself: {reason}")]
     NotDescribed {

@@ -60,13 +60,7 @@ pub(crate) fn of_call(wreck: &Wreck<'_>, limits: &Limits, masker: &Masker) -> Fa
                 format!("it used up its fuel of {fuel}; raise `limits.fuel`"),
             )
         }
-        _ if wreck.memory_refused => {
-            let mib = limits.memory >> 20;
-            say(
-                ReasonCode::LimitMemory,
-                format!("it needed more than its {mib} MiB of memory; raise `limits.memory`"),
-            )
-        }
+        _ if wreck.memory_refused => of_memory(limits, masker),
         _ => {
             let what = match (&wreck.panic, trap) {
                 (Some(panic), _) => panic.clone(),
@@ -80,6 +74,13 @@ pub(crate) fn of_call(wreck: &Wreck<'_>, limits: &Limits, masker: &Masker) -> Fa
             found(ReasonCode::Trap, what, true)
         }
     }
+}
+
+/// The failure of a guest that was refused memory.
+pub(crate) fn of_memory(limits: &Limits, masker: &Masker) -> Failure {
+    let mib = limits.memory >> 20;
+    let text = format!("it needed more than its {mib} MiB of memory; raise `limits.memory`");
+    found(ReasonCode::LimitMemory, masker.mask(&text), false)
 }
 
 /// A plugin's own error.

@@ -94,6 +94,7 @@ impl Grants {
                     FsPerms::ReadOnly
                 },
                 only: None,
+                opened: None,
             });
         }
         !taken
@@ -166,6 +167,7 @@ fn mount(path: &str, base: &Path, perms: FsPerms, policy: &Policy) -> Result<Mou
         guest,
         perms,
         only,
+        opened: None,
     })
 }
 

@@ -10,6 +10,7 @@ mod cache;
 mod capabilities;
 mod capture;
 mod codegen;
+mod compile;
 mod denial;
 mod error;
 mod failure;
@@ -22,11 +23,12 @@ mod network;
 mod outside;
 mod pinned;
 mod plugin;
+mod program;
 mod run;
 mod sandbox;
 
 pub use attempt::{
-    Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage,
+    Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage, Work,
 };
 pub use cache::{Cache, CacheError, CacheList, CacheOptions, CachedCode, Cleared};
 pub use capabilities::Capabilities;
@@ -35,4 +37,5 @@ pub use grants::Grants;
 pub use network::Resolver;
 pub use pinned::Pinned;
 pub use plugin::Plugin;
+pub use program::{PlaceError, Program, ProgramCall, ProgramError, ProgramKind, located};
 pub use sandbox::{EmbeddedPlugin, Origin, Sandbox, SandboxOptions};

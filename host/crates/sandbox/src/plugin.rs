@@ -81,9 +81,6 @@ pub(crate) fn check_world(engine: &wasmtime::Engine, component: &Component, orig
     if exports.contains("describe") && exports.contains("run") {
         return Ok(());
     }
-    if exports.iter().any(|name| name.starts_with("wasi:cli/run")) {
-        return wrong("it is a WASI command, which `core/wasm.run` will take; it is not supported yet".to_owned());
-    }
     let found: Vec<&str> = exports.iter().map(String::as_str).take(5).collect();
     wrong(format!(
         "it must export `describe` and `run`, and exports: {}",

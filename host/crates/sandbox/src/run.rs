@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use autokestra_model::{Limits, ReasonCode};
 use autokestra_secrets::{BoundSecret, Masked, Masker};
+use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use wasmtime::Store;
 use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store};
 use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::attempt::{Attempt, Context, Failure, GuestEvent, Report, Stream, Usage};
+use crate::attempt::{Attempt, Context, Failure, GuestEvent, Report, Stream, Usage, Work};
 use crate::bindings::{Context as GuestContext, GuestPre, Manifest, TaskError};
 use crate::bound::Bound;
 use crate::capture::{Capture, LogBudget, SharedBudget, locked};
@@ -30,6 +32,7 @@ use crate::limiter::Limiter;
 use crate::network::{Gate, Sockets, Traffic};
 use crate::outside::Outside;
 use crate::pinned::Pinned;
+use crate::plugin::Plugin;
 use crate::sandbox::Sandbox;
 
 /// The longest that a plugin may take to say what it is.
@@ -50,36 +53,137 @@ struct Prepared {
     traffic: Arc<Traffic>,
 }
 
+/// What came of a call: none where it took too long.
+pub(crate) type Called<T> = Option<wasmtime::Result<T>>;
+
+/// What is called in a guest, and what comes of it.
+pub(crate) trait Call: Sync {
+    /// What it returns.
+    type Returned: Send;
+
+    /// Makes an instance and calls it.
+    fn call(&self, store: &mut Store<GuestState>) -> impl Future<Output = wasmtime::Result<Self::Returned>> + Send;
+
+    /// The output, or why there is none.
+    fn judge(&self, called: Called<Self::Returned>, remains: &Remains<'_>) -> Result<Value, Box<Failure>>;
+}
+
+/// What surrounds a program besides what is granted. A plugin has none of it.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    pub(crate) args: Vec<String>,
+    /// Each wins over a granted variable of the same name.
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) stdin: Bytes,
+    /// So many bytes of stdout are kept as its output; none: it is in the log alone.
+    pub(crate) stdout_bytes_max: Option<u64>,
+}
+
+/// How a guest ended, and what is asked of it then.
+pub(crate) struct Remains<'a> {
+    pub(crate) store: &'a Store<GuestState>,
+    pub(crate) stdout: &'a Capture,
+    pub(crate) stderr: &'a Capture,
+    pub(crate) panic: Option<Masked>,
+    pub(crate) attempt: &'a Attempt,
+}
+
+impl Remains<'_> {
+    /// Why a call that did not return failed.
+    pub(crate) fn failure(&self, error: &wasmtime::Error) -> Failure {
+        let wreck = Wreck {
+            error,
+            memory_refused: self.store.data().limiter.refused,
+            panic: self.panic.clone(),
+        };
+        failure::of_call(&wreck, &self.attempt.limits, &self.attempt.masker)
+    }
+
+    /// The failure of a guest that ended by itself after it met a limit.
+    pub(crate) fn limit(&self) -> Option<Failure> {
+        let (guest, attempt) = (self.store.data(), self.attempt);
+        if guest.limiter.refused {
+            return Some(failure::of_memory(&attempt.limits, &attempt.masker));
+        }
+        let reason = limit_passed(guest)?;
+        let text = Masked::literal(match reason {
+            ReasonCode::LimitFiles => "it wanted to leave more than 1 GiB",
+            ReasonCode::LimitBody => "the body of a request or a response was longer than 64 MiB",
+            _ => "it wanted more than its 64 open files or 16 connections",
+        });
+        Some(failure::found(reason, text, false))
+    }
+
+    /// The failure of a call that took too long.
+    pub(crate) fn timeout(&self) -> Failure {
+        let timeout = self.attempt.context.timeout;
+        let text = format!("it took longer than {timeout:?}; raise `timeoutSeconds`");
+        failure::found(ReasonCode::Timeout, self.attempt.masker.mask(&text), true)
+    }
+}
+
 impl Sandbox {
     /// Runs one attempt in an instance of its own. Dropping the future stops the guest, in whatever it is doing.
     pub async fn run(&self, mut attempt: Attempt) -> Report {
         attempt.grants.hidden.clone_from(&self.inner.options.hidden);
+        match &attempt.work {
+            Work::Action { plugin, action, input } => self.run_action(plugin, action, input, &attempt).await,
+            Work::Program { program, call } => self.run_program(program, call, &attempt).await,
+        }
+    }
+
+    async fn run_action(&self, plugin: &Plugin, action: &str, input: &Value, attempt: &Attempt) -> Report {
         let code = match attempt.limits.fuel {
-            None => &attempt.plugin.code,
-            Some(_) => match self.fueled(&attempt.plugin).await {
+            None => &plugin.code,
+            Some(_) => match self.fueled(plugin).await {
                 Ok(code) => code,
                 Err(error) => return refused(ReasonCode::PluginUnusable, attempt.masker.mask(&error.to_string())),
             },
         };
-        let mut prepared = match prepare(code, &attempt, &self.inner.outside) {
+        let call = ActionCall {
+            code,
+            action,
+            context: &attempt.context,
+            input: input.to_string(),
+        };
+        let guest = (code.engine(), &attempt.grants);
+        self.carry_out(attempt, guest, Surroundings::default(), &call).await
+    }
+
+    /// Carries an attempt out: `call` in a store of its own under the attempt's limits, its output captured.
+    pub(crate) async fn carry_out(
+        &self,
+        attempt: &Attempt,
+        (engine, grants): (&Engine, &Grants),
+        surroundings: Surroundings,
+        call: &impl Call,
+    ) -> Report {
+        let mut prepared = match prepare(engine, attempt, grants, surroundings, &self.inner.outside) {
             Ok(prepared) => prepared,
             Err(error) => return refused(ReasonCode::GrantUnusable, attempt.masker.mask(&error.to_string())),
         };
         let mut cpu = Duration::ZERO;
         let traffic = Arc::clone(&prepared.traffic);
-        let input = attempt.input.to_string();
-        let call = call(code, &mut prepared.store, &attempt.action, &attempt.context, input);
         let called = tokio::time::timeout(
             attempt.context.timeout,
             Timed {
-                call: pin!(call),
+                call: pin!(call.call(&mut prepared.store)),
                 cpu: &mut cpu,
             },
         )
         .await;
         prepared.stdout.finish().await;
         let panic = prepared.stderr.finish().await;
-        let result = judge(called.ok(), &prepared, panic, &attempt);
+        let result = call.judge(
+            called.ok(),
+            &Remains {
+                store: &prepared.store,
+                stdout: &prepared.stdout,
+                stderr: &prepared.stderr,
+                panic,
+                attempt,
+            },
+        );
         let dropped = locked(&prepared.budget).dropped;
         if dropped > 0 {
             // Whoever listened may be gone.
@@ -137,7 +241,7 @@ impl Sandbox {
             pinned: None,
             outside: &Outside::default(),
         };
-        let made = store(code, &setting, streams, host);
+        let made = store(code.engine(), &setting, Surroundings::default(), streams, host);
         let (mut store, _) = made.map_err(|error| failed(error.to_string()))?;
         let describe = async {
             let guest = code.instantiate_async(&mut store).await?;
@@ -151,7 +255,7 @@ impl Sandbox {
     }
 }
 
-fn refused(reason: ReasonCode, message: Masked) -> Report {
+pub(crate) fn refused(reason: ReasonCode, message: Masked) -> Report {
     Report {
         result: Err(Box::new(failure::found(reason, message, false))),
         usage: Usage::default(),
@@ -159,10 +263,19 @@ fn refused(reason: ReasonCode, message: Masked) -> Report {
     }
 }
 
-fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt, outside: &Outside) -> Result<Prepared, GrantError> {
+fn prepare(
+    engine: &Engine,
+    attempt: &Attempt,
+    grants: &Grants,
+    surroundings: Surroundings,
+    outside: &Outside,
+) -> Result<Prepared, GrantError> {
     let budget = LogBudget::new(attempt.limits.log_bytes);
     let capture = |stream| Capture::new(stream, &attempt.masker, attempt.events.clone(), Arc::clone(&budget));
     let (stdout, stderr) = (capture(Stream::Stdout), capture(Stream::Stderr));
+    if let Some(limit) = surroundings.stdout_bytes_max {
+        stdout.keep(limit);
+    }
     let host = HostSide {
         masker: attempt.masker.clone(),
         events: Some(attempt.events.clone()),
@@ -172,13 +285,13 @@ fn prepare(code: &GuestPre<GuestState>, attempt: &Attempt, outside: &Outside) ->
     };
     let streams = (stdout.clone(), stderr.clone());
     let setting = Setting {
-        grants: &attempt.grants,
+        grants,
         limits: &attempt.limits,
         bound: &attempt.bound,
         pinned: attempt.pinned,
         outside,
     };
-    let (store, traffic) = store(code, &setting, streams, host)?;
+    let (store, traffic) = store(engine, &setting, surroundings, streams, host)?;
     Ok(Prepared {
         store,
         stdout,
@@ -198,8 +311,9 @@ struct Setting<'a> {
 }
 
 fn store(
-    code: &GuestPre<GuestState>,
+    engine: &Engine,
     setting: &Setting<'_>,
+    surroundings: Surroundings,
     (stdout, stderr): (Capture, Capture),
     host: HostSide,
 ) -> Result<(Store<GuestState>, Arc<Traffic>), GrantError> {
@@ -212,10 +326,15 @@ fn store(
     } = setting;
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(stdout).stderr(stderr);
-    builder.envs(&grants.env);
     if let Some(pinned) = pinned {
         pinned.apply(&mut builder);
     }
+    let given = |name: &String| surroundings.env.iter().any(|(given, _)| given == name);
+    for (name, value) in grants.env.iter().filter(|(name, _)| !given(name)) {
+        builder.env(name, value);
+    }
+    builder.envs(&surroundings.env).args(&surroundings.args);
+    builder.stdin(MemoryInputPipe::new(surroundings.stdin));
     let denials = Denials::new(host.masker.clone(), host.events.clone());
     let gate = Gate::new(
         Arc::clone(&grants.network),
@@ -239,7 +358,7 @@ fn store(
         files: Files::new(grants.mounts.clone(), grants.base.clone(), denials).hiding(&grants.hidden),
         sockets,
     };
-    let mut store = Store::new(code.engine(), state);
+    let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
@@ -253,72 +372,58 @@ fn store(
     Ok((store, traffic))
 }
 
-async fn call(
-    code: &GuestPre<GuestState>,
-    store: &mut Store<GuestState>,
-    action: &str,
-    context: &Context,
+/// A call of an action.
+struct ActionCall<'a> {
+    code: &'a GuestPre<GuestState>,
+    action: &'a str,
+    context: &'a Context,
     input: String,
-) -> wasmtime::Result<Result<String, TaskError>> {
-    let guest = code.instantiate_async(&mut *store).await?;
-    let context = GuestContext {
-        execution_id: context.execution.to_string(),
-        workflow_id: context.workflow.to_string(),
-        task_id: context.task.to_string(),
-        attempt: context.attempt,
-        index: context.index,
-        deadline_ms: u64::try_from(context.timeout.as_millis()).ok(),
-        idempotency_key: context.idempotency_key.clone(),
-    };
-    guest.call_run(store, action, &context, &input).await
 }
 
-/// What came of a call: none where it took too long.
-fn judge(
-    called: Option<wasmtime::Result<Result<String, TaskError>>>,
-    prepared: &Prepared,
-    panic: Option<Masked>,
-    attempt: &Attempt,
-) -> Result<Value, Box<Failure>> {
-    let masker = &attempt.masker;
-    match called {
-        None => {
-            let text = format!(
-                "it took longer than {:?}; raise `timeoutSeconds`",
-                attempt.context.timeout
-            );
-            Err(Box::new(failure::found(ReasonCode::Timeout, masker.mask(&text), true)))
-        }
-        Some(Err(error)) => {
-            let memory_refused = prepared.store.data().limiter.refused;
-            let wreck = Wreck {
-                error: &error,
-                memory_refused,
-                panic,
-            };
-            Err(Box::new(failure::of_call(&wreck, &attempt.limits, masker)))
-        }
-        Some(Ok(Err(error))) => {
-            let mut failure = failure::of_plugin(&error, masker);
-            if failure.reason == ReasonCode::PluginError {
-                failure.reason = limit_passed(prepared.store.data()).unwrap_or(failure.reason);
+impl Call for ActionCall<'_> {
+    type Returned = Result<String, TaskError>;
+
+    async fn call(&self, store: &mut Store<GuestState>) -> wasmtime::Result<Self::Returned> {
+        let guest = self.code.instantiate_async(&mut *store).await?;
+        let context = GuestContext {
+            execution_id: self.context.execution.to_string(),
+            workflow_id: self.context.workflow.to_string(),
+            task_id: self.context.task.to_string(),
+            attempt: self.context.attempt,
+            index: self.context.index,
+            deadline_ms: u64::try_from(self.context.timeout.as_millis()).ok(),
+            idempotency_key: self.context.idempotency_key.clone(),
+        };
+        guest.call_run(store, self.action, &context, &self.input).await
+    }
+
+    fn judge(&self, called: Called<Self::Returned>, remains: &Remains<'_>) -> Result<Value, Box<Failure>> {
+        let (attempt, masker) = (remains.attempt, &remains.attempt.masker);
+        match called {
+            None => Err(Box::new(remains.timeout())),
+            Some(Err(error)) => Err(Box::new(remains.failure(&error))),
+            Some(Ok(Err(error))) => {
+                let mut failure = failure::of_plugin(&error, masker);
+                if failure.reason == ReasonCode::PluginError {
+                    failure.reason = limit_passed(remains.store.data()).unwrap_or(failure.reason);
+                }
+                Err(Box::new(failure))
             }
-            Err(Box::new(failure))
-        }
-        Some(Ok(Ok(output))) => {
-            if output.len() as u64 > attempt.limits.output {
-                let (size, limit) = (output.len(), attempt.limits.output);
-                let text = format!("its output has {size} bytes, and {limit} are allowed; raise `limits.output`");
-                return Err(Box::new(failure::found(
-                    ReasonCode::LimitOutput,
-                    masker.mask(&text),
-                    false,
-                )));
+            Some(Ok(Ok(output))) => {
+                if output.len() as u64 > attempt.limits.output {
+                    let (size, limit) = (output.len(), attempt.limits.output);
+                    let text = format!("its output has {size} bytes, and {limit} are allowed; raise `limits.output`");
+                    return Err(Box::new(failure::found(
+                        ReasonCode::LimitOutput,
+                        masker.mask(&text),
+                        false,
+                    )));
+                }
+                serde_json::from_str(&output).map_err(|error| {
+                    let text = format!("what it returned is no JSON: {error}");
+                    Box::new(failure::found(ReasonCode::InvalidOutput, masker.mask(&text), false))
+                })
             }
-            serde_json::from_str(&output).map_err(|error| {
-                let text = format!("what it returned is no JSON: {error}");
-                Box::new(failure::found(ReasonCode::InvalidOutput, masker.mask(&text), false))
-            })
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -14,19 +13,18 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::bindings::GuestPre;
 use crate::cache::{Cache, CacheOptions, Target};
+use crate::compile::read_component;
 use crate::error::{LoadError, SandboxError};
 use crate::guest::{self, GuestState};
 use crate::http::{HttpSetup, Tls};
 use crate::network::{Resolver, SystemResolver};
 use crate::outside::Outside;
 use crate::plugin::{self, Plugin};
+use crate::program::{self, Kind, Programs};
 use crate::{capabilities, codegen};
 
 /// How often a running guest is made to yield. A stopped one ends within this.
 const EPOCH_TICK: Duration = Duration::from_millis(10);
-
-/// Largest component, in bytes: 64 MiB.
-const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
 /// A plugin that is part of the program, with its code compiled ahead.
 #[derive(Clone, Debug)]
@@ -80,17 +78,18 @@ pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
     fueled: OnceLock<Result<Runtime, SandboxError>>,
     pub(crate) outside: Outside,
-    cache: Cache,
+    pub(crate) cache: Cache,
     /// One cell a name: two that want the same plugin load it once.
     loaded: Mutex<HashMap<PluginName, Arc<OnceCell<Arc<Plugin>>>>>,
     files: OnceCell<HashMap<PluginName, (PathBuf, Arc<Plugin>)>>,
+    pub(crate) programs: Programs,
 }
 
 /// An engine with what guests may import.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
-    target: Target,
-    linker: Linker<GuestState>,
+    pub(crate) target: Target,
+    pub(crate) linker: Linker<GuestState>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -184,6 +183,7 @@ impl Sandbox {
             cache,
             loaded: Mutex::default(),
             files: OnceCell::new(),
+            programs: Programs::default(),
         });
         start_ticking(Arc::downgrade(&inner))?;
         Ok(Self { inner })
@@ -228,11 +228,10 @@ impl Sandbox {
     /// [`LoadError`] where it cannot be used.
     pub async fn load_file(&self, path: &Path) -> Result<Arc<Plugin>, LoadError> {
         let origin = path.display().to_string();
-        let unreadable = |reason: String| LoadError::Unreadable {
-            path: path.to_path_buf(),
-            reason,
-        };
-        let bytes = read(path).map_err(unreadable)?;
+        let bytes: Arc<[u8]> = read_component(path)?.into();
+        if let Ok(Kind::Program(_)) = program::kind_of(&bytes) {
+            return Err(LoadError::Program { origin });
+        }
         let component = self.compile(&bytes, &origin).await?;
         self.load(&component, bytes, &origin, Some(&self.inner.cache)).await
     }
@@ -269,7 +268,11 @@ impl Sandbox {
             paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
             paths.sort();
             for path in paths {
-                let plugin = self.load_file(&path).await?;
+                let plugin = match self.load_file(&path).await {
+                    // Programs are named by their files.
+                    Err(LoadError::Program { .. }) => continue,
+                    loaded => loaded?,
+                };
                 let name = plugin.name.clone();
                 if let Some((first, _)) = found.get(&name) {
                     return Err(LoadError::Duplicate {
@@ -294,24 +297,6 @@ impl Sandbox {
 
     async fn compile(&self, bytes: &Arc<[u8]>, origin: &str) -> Result<Component, LoadError> {
         self.compile_for(&self.inner.runtime, bytes, origin).await
-    }
-
-    async fn compile_for(&self, runtime: &Runtime, bytes: &Arc<[u8]>, origin: &str) -> Result<Component, LoadError> {
-        let cache = &self.inner.cache;
-        let compiled = cache.component(&runtime.engine, runtime.target, bytes).await;
-        compiled.map_err(|error| {
-            let reason = if is_core_module(bytes) {
-                "it is a core module; a component is needed".to_owned()
-            } else if !bytes.starts_with(b"\0asm") {
-                "it does not begin as WebAssembly does".to_owned()
-            } else {
-                error.root_cause().to_string()
-            };
-            LoadError::NotAComponent {
-                origin: origin.to_owned(),
-                reason,
-            }
-        })
     }
 
     /// The plugin of a component. What it says of itself is taken from `cache`, or kept there.
@@ -357,10 +342,7 @@ impl Sandbox {
     /// The plugin's code for the engine that counts fuel: made where a workflow first asks for it.
     pub(crate) async fn fueled<'a>(&self, plugin: &'a Plugin) -> Result<&'a GuestPre<GuestState>, LoadError> {
         let origin = plugin.name.as_str();
-        let runtime = self.fueled_runtime().map_err(|error| LoadError::NotDescribed {
-            origin: origin.into(),
-            reason: error.to_string(),
-        })?;
+        let runtime = self.fueled_runtime(origin)?;
         let prepare = || async {
             let component = self.compile_for(runtime, &plugin.component, origin).await?;
             runtime.prepare(&component, origin)
@@ -368,38 +350,21 @@ impl Sandbox {
         plugin.fueled.get_or_try_init(prepare).await
     }
 
-    fn fueled_runtime(&self) -> Result<&Runtime, &SandboxError> {
+    /// The engine that counts fuel.
+    pub(crate) fn fueled_runtime(&self, origin: &str) -> Result<&Runtime, LoadError> {
         let attempts = self.inner.options.max_attempts;
-        let runtime = self.inner.fueled.get_or_init(|| Runtime::new(true, attempts));
-        runtime.as_ref()
+        let runtime = self.inner.fueled.get_or_init(|| Runtime::new(true, attempts)).as_ref();
+        runtime.map_err(|error| LoadError::NotDescribed {
+            origin: origin.into(),
+            reason: error.to_string(),
+        })
     }
 
     /// What the two engines make code for.
     #[cfg(test)]
-    pub(crate) fn targets(&self) -> Result<[Target; 2], &SandboxError> {
-        Ok([self.inner.runtime.target, self.fueled_runtime()?.target])
+    pub(crate) fn targets(&self) -> Result<[Target; 2], LoadError> {
+        Ok([self.inner.runtime.target, self.fueled_runtime("a test")?.target])
     }
-}
-
-/// The bytes of a file, or why there are none. Only a file has an end that can be known before.
-fn read(path: &Path) -> Result<Arc<[u8]>, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is no file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).and_then(|file| file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes));
-    file.map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
-        let size = metadata.len();
-        return Err(format!("it has {size} bytes; {COMPONENT_BYTES_MAX} is the most"));
-    }
-    Ok(bytes.into())
-}
-
-/// Whether the bytes are a core module: the same magic number, another version.
-fn is_core_module(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\0asm\x01\0\0\0")
 }
 
 /// Loads compiled code.

@@ -134,6 +134,15 @@ pub enum Change {
         /// The component that it runs.
         digest: Option<Digest>,
     },
+    /// What an attempt runs became known after its beginning.
+    AttemptLoaded {
+        /// The task run.
+        run: RunKey,
+        /// Its number, from 1.
+        attempt: u32,
+        /// The component that it runs.
+        digest: Digest,
+    },
     /// An attempt ended.
     AttemptEnded {
         /// The task run.

@@ -55,6 +55,16 @@ pub enum BuildError {
         /// What cargo printed to stderr.
         output: String,
     },
+    /// A program of crates.io was not built. The text is cargo's own.
+    #[error("build `{name}` {version} of crates.io:\n{output}")]
+    Install {
+        /// The crate.
+        name: String,
+        /// Its version.
+        version: String,
+        /// What cargo printed to stderr.
+        output: String,
+    },
     /// cargo succeeded, and the component is not where it should be.
     #[error("{} is missing after its build", path.display())]
     Missing {
@@ -81,6 +91,19 @@ impl BuildOptions {
             target_dir: target_dir.into(),
         }
     }
+}
+
+/// A program of crates.io that is to be built as it is.
+#[derive(Clone, Debug)]
+pub struct InstallOptions {
+    /// The crate, whose binary has the same name.
+    pub name: String,
+    /// Its version, and no other. Its own lock file says what it is built with.
+    pub version: String,
+    /// The folder that it is put into.
+    pub root: PathBuf,
+    /// The target folder.
+    pub target_dir: PathBuf,
 }
 
 /// A way to build components.
@@ -126,35 +149,8 @@ impl Toolchain {
             manifest: manifest.clone(),
             source,
         };
-        let mut command = Command::new("cargo");
-        for name in FOREIGN_VARIABLES {
-            command.env_remove(name);
-        }
-        command
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--quiet",
-                "--target",
-                TARGET,
-                "--manifest-path",
-            ])
-            .arg(&manifest);
-        command.env("CARGO_TARGET_DIR", &options.target_dir);
-        if let Self::Debian { linkers } = self {
-            let mut path = OsString::from(linkers);
-            if let Some(rest) = std::env::var_os("PATH") {
-                path.push(":");
-                path.push(rest);
-            }
-            command.args(["-Z", "build-std=std,panic_abort"]);
-            command
-                .env("RUSTC", DEBIAN_RUSTC)
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env("PATH", path);
-            command.env("RUSTFLAGS", format!("-L native={DEBIAN_WASI}"));
-        }
+        let mut command = self.cargo("build", &options.target_dir);
+        command.arg("--release").arg("--manifest-path").arg(&manifest);
         let output = command.output().map_err(start)?;
         if !output.status.success() {
             let output = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -168,6 +164,64 @@ impl Toolchain {
         } else {
             Err(BuildError::Missing { path })
         }
+    }
+
+    /// Builds a program of crates.io, unless it is there, and returns the path of its component.
+    ///
+    /// # Errors
+    /// [`BuildError`] with cargo's own words.
+    pub fn install(&self, options: &InstallOptions) -> Result<PathBuf, BuildError> {
+        let InstallOptions { name, version, .. } = options;
+        let root = options.root.join(format!("{name}-{version}"));
+        let path = root.join("bin").join(format!("{name}.wasm"));
+        if path.is_file() {
+            return Ok(path);
+        }
+        let failed = |output: String| BuildError::Install {
+            name: name.clone(),
+            version: version.clone(),
+            output,
+        };
+        let mut command = self.cargo("install", &options.target_dir);
+        command
+            .arg("--root")
+            .arg(&root)
+            .arg("--version")
+            .arg(format!("={version}"))
+            .arg(name);
+        let output = command.output().map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        if path.is_file() {
+            Ok(path)
+        } else {
+            Err(BuildError::Missing { path })
+        }
+    }
+
+    /// A subcommand of cargo for the target.
+    fn cargo(&self, subcommand: &str, target_dir: &Path) -> Command {
+        let mut command = Command::new("cargo");
+        for name in FOREIGN_VARIABLES {
+            command.env_remove(name);
+        }
+        command.args([subcommand, "--locked", "--quiet", "--target", TARGET]);
+        command.env("CARGO_TARGET_DIR", target_dir);
+        if let Self::Debian { linkers } = self {
+            let mut path = OsString::from(linkers);
+            if let Some(rest) = std::env::var_os("PATH") {
+                path.push(":");
+                path.push(rest);
+            }
+            command.args(["-Z", "build-std=std,panic_abort"]);
+            command
+                .env("RUSTC", DEBIAN_RUSTC)
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("PATH", path);
+            command.env("RUSTFLAGS", format!("-L native={DEBIAN_WASI}"));
+        }
+        command
     }
 }
 

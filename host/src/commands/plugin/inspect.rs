@@ -2,22 +2,24 @@
 
 use std::path::Path;
 
-use autokestra_sandbox::{Origin, Sandbox};
+use autokestra_engine::own_plugin;
+use autokestra_sandbox::{LoadError, Origin, Program, Sandbox};
 
 use crate::error::{CliError, Exit};
 use crate::place::plugin_name;
-use crate::render::{Found, Ui, plugin};
+use crate::render::{Found, Ui, plugin, program, program_json};
 
 const EXAMPLES: &str = "\
 Examples:
   workflow plugin inspect core/http
-  workflow plugin inspect ./my_plugin.wasm --json --pretty";
+  workflow plugin inspect ./my_plugin.wasm --json --pretty
+  workflow plugin inspect ./any_wasi_program.wasm";
 
 /// Show a plugin: its actions with their inputs, its digest, and what it could do at most
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The name of a plugin, or the path of a component
+    /// The name of a plugin, or the path of a component or a program
     #[arg(value_name = "NAME|FILE")]
     plugin: String,
     /// Print JSON
@@ -32,24 +34,47 @@ pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Re
     let path = Path::new(&arguments.plugin);
     let is_file = path.extension().is_some_and(|extension| extension == "wasm") || path.is_file();
     let found = if is_file {
-        Found {
-            plugin: sandbox.load_file(path).await?,
-            origin: Origin::File(path.to_path_buf()),
+        match sandbox.load_file(path).await {
+            Ok(plugin) => Found::Component {
+                plugin,
+                origin: Origin::File(path.to_path_buf()),
+            },
+            Err(LoadError::Program { .. }) => {
+                let program = sandbox.program_file(path).await?;
+                return show_program(&program, path, arguments, ui);
+            }
+            Err(error) => return Err(error.into()),
         }
     } else {
-        let name = plugin_name(&arguments.plugin)?;
-        let plugin = sandbox.plugin(&name).await?;
-        let origins = sandbox.plugin_names().await?;
-        let origin = origins.into_iter().find(|(known, _)| *known == name);
-        Found {
-            plugin,
-            origin: origin.map_or(Origin::Embedded, |(_, origin)| origin),
-        }
+        named(&arguments.plugin, sandbox).await?
     };
     if arguments.json {
         ui.json(&found.whole(), arguments.pretty)?;
     } else {
         ui.out(&plugin(ui, &found))?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn named(name: &str, sandbox: &Sandbox) -> Result<Found, CliError> {
+    let name = plugin_name(name)?;
+    if let Some(own) = own_plugin(&name) {
+        return Ok(Found::Own(own));
+    }
+    let plugin = sandbox.plugin(&name).await?;
+    let origins = sandbox.plugin_names().await?;
+    let origin = origins.into_iter().find(|(known, _)| *known == name);
+    Ok(Found::Component {
+        plugin,
+        origin: origin.map_or(Origin::Embedded, |(_, origin)| origin),
+    })
+}
+
+fn show_program(found: &Program, path: &Path, arguments: &Arguments, ui: &Ui) -> Result<Exit, CliError> {
+    if arguments.json {
+        ui.json(&program_json(found, path), arguments.pretty)?;
+    } else {
+        ui.out(&program(ui, found, path))?;
     }
     Ok(Exit::Success)
 }

@@ -1,5 +1,6 @@
 //! `workflow plugin list`.
 
+use autokestra_engine::own_plugins;
 use autokestra_sandbox::Sandbox;
 use serde_json::Value;
 
@@ -27,9 +28,10 @@ pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Re
     let mut found = Vec::new();
     for (name, origin) in sandbox.plugin_names().await? {
         let plugin = sandbox.plugin(&name).await?;
-        found.push(Found { plugin, origin });
+        found.push(Found::Component { plugin, origin });
     }
-    found.sort_by(|a, b| a.plugin.name.cmp(&b.plugin.name));
+    found.extend(own_plugins().iter().map(Found::Own));
+    found.sort_by(|a, b| a.name().cmp(b.name()));
     if arguments.json {
         ui.json(
             &found.iter().map(Found::summary).collect::<Vec<Value>>(),

@@ -26,9 +26,26 @@ impl Cache {
     }
 
     pub(super) fn take_or_compile(&self, engine: &Engine, target: Target, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let name = Name::Code(Digest::of(bytes), target);
+        self.take_or_make(engine, target, Digest::of(bytes), || {
+            Component::from_binary(engine, bytes)
+        })
+    }
+
+    /// The component whose file has a digest: its code as it is kept, or made now. It takes its time.
+    pub(crate) fn take_or_make<E>(
+        &self,
+        engine: &Engine,
+        target: Target,
+        digest: Digest,
+        make: impl FnOnce() -> Result<Component, E>,
+    ) -> Result<Component, E> {
+        let name = Name::Code(digest, target);
+        let make = || {
+            tracing::debug!(%name, "compiling");
+            make()
+        };
         let Some(folder) = self.folder() else {
-            return compile(engine, &name, bytes);
+            return make();
         };
         if let Found::Whole(code) = folder.get(&name)
             && let Some(component) = taken(engine, &name, &code)
@@ -46,18 +63,13 @@ impl Cache {
             Found::Changed => warn_of(folder, &name),
             Found::Missing => {}
         }
-        let component = compile(engine, &name, bytes)?;
+        let component = make()?;
         match component.serialize() {
             Ok(code) => folder.keep(&name, &code),
             Err(error) => tracing::warn!(%name, %error, "compiled code is not kept"),
         }
         Ok(component)
     }
-}
-
-fn compile(engine: &Engine, name: &Name, bytes: &[u8]) -> wasmtime::Result<Component> {
-    tracing::debug!(%name, "compiling");
-    Component::from_binary(engine, bytes)
 }
 
 fn taken(engine: &Engine, name: &Name, code: &[u8]) -> Option<Component> {

@@ -71,6 +71,7 @@ mod tests {
     fn mount(host: &Path) -> Mount {
         Mount {
             handle: None,
+            opened: None,
             host: host.to_path_buf(),
             guest: "/data".to_owned(),
             perms: FsPerms::ReadWrite,

@@ -179,6 +179,11 @@ impl HostDescriptor for FilesView<'_> {
 
     async fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
         self.files.ask_link(&fd, &path).await?;
+        // It leads out of the folder, or would once it was moved: not for the guest, but for whoever opens the path by name, as
+        // the grants of the next attempt do.
+        if target.split('/').any(|part| part == "..") {
+            return Err(ErrorCode::NotPermitted.into());
+        }
         self.wasi.symlink_at(fd, target, path).await
     }
 

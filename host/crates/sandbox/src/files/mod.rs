@@ -6,6 +6,7 @@ mod mount;
 mod quota;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -19,8 +20,8 @@ use crate::attempt::Capability;
 use crate::denial::Denials;
 
 use hidden::Hidden;
-pub(crate) use mount::Mount;
 use mount::{Access, joined};
+pub(crate) use mount::{Mount, Opened};
 use quota::{Counted, Quota};
 
 /// Open files and folders of one attempt, beside its mounts.
@@ -34,6 +35,8 @@ pub(crate) struct Files {
     /// The folder that relative grants start at.
     base: PathBuf,
     denials: Denials,
+    /// The folders of the mounts, opened once: a guest that may write could put a link in the place of one.
+    folders: HashMap<usize, Dir>,
     /// What each handle of the guest stands for, by its number in the table.
     handles: HashMap<u32, Handle>,
     /// Handles that the guest opened itself.
@@ -74,6 +77,7 @@ impl Files {
             hidden: Hidden::default(),
             base,
             denials,
+            folders: HashMap::new(),
             handles: HashMap::new(),
             open: 0,
             quota: Quota::default(),
@@ -89,7 +93,8 @@ impl Files {
     /// The quota of a handle, where it is below a folder of the engine's own.
     fn quota_of(&self, fd: u32) -> Option<&Quota> {
         let mount = self.handles.get(&fd)?.mount?;
-        self.mounts.get(mount)?.handle.is_none().then_some(&self.quota)
+        let mount = self.mounts.get(mount)?;
+        (mount.handle.is_none() && mount.opened.is_none()).then_some(&self.quota)
     }
 
     /// Keeps files of the host out of every mount.
@@ -108,7 +113,7 @@ impl Files {
         match mount.filter(|mount| mount.allows(&full, access)) {
             Some(mount) if self.hidden.names(&mount.on_host(&full)) => self.deny_hidden(&full).await,
             Some(_) => return Ok(()),
-            None => self.deny(&full, access).await,
+            None => self.deny(mount, &full, access).await,
         }
         Err(ErrorCode::NotPermitted)
     }
@@ -133,7 +138,7 @@ impl Files {
         self.ask(fd, "", access).await
     }
 
-    async fn deny(&self, path: &str, access: Access) {
+    async fn deny(&self, mount: Option<&Mount>, path: &str, access: Access) {
         let (verb, key) = match access {
             Access::Read => ("reading", "read"),
             Access::Write => ("writing", "write"),
@@ -143,7 +148,8 @@ impl Files {
             Access::Read => path,
             Access::Write => path.rsplit_once('/').map_or(path, |(folder, _)| folder),
         };
-        let entry = self.suggested(wanted);
+        let entry = mount.and_then(|mount| mount.written(wanted));
+        let entry = entry.unwrap_or_else(|| self.suggested(wanted));
         let message = format!("{verb} `{path}` is not granted");
         let yaml = format!("permissions:\n  filesystem: {{ {key}: [\"{entry}\"] }}");
         let told = self.denials.tell(Capability::Filesystem, path, &message, &yaml);
@@ -178,17 +184,25 @@ impl Files {
     }
 }
 
+/// Opens the folder of a mount.
+fn folder(mount: &Mount) -> io::Result<Dir> {
+    let mode = match mount.perms {
+        FsPerms::ReadOnly => OpenMode::READ,
+        FsPerms::ReadWrite => OpenMode::READ | OpenMode::WRITE,
+    };
+    Ok(Dir::new(mount.open()?, mount.perms, mode, false))
+}
+
 impl FilesView<'_> {
     /// Hands the guest its mounts, and a root where there is none: without one, the guest's own library would refuse a
     /// path that is not granted, and nobody would hear of it.
     fn preopen(&mut self) -> io::Result<Vec<(Descriptor, Handle)>> {
         let mut found = Vec::new();
         for (index, mount) in self.files.mounts.iter().enumerate() {
-            let mode = match mount.perms {
-                FsPerms::ReadOnly => OpenMode::READ,
-                FsPerms::ReadWrite => OpenMode::READ | OpenMode::WRITE,
+            let folder = match self.files.folders.entry(index) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => new.insert(folder(mount)?).clone(),
             };
-            let folder = Dir::new(mount.open()?, mount.perms, mode, false);
             let handle = Handle {
                 mount: Some(index),
                 path: mount.guest.clone(),

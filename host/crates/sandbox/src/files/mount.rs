@@ -27,14 +27,24 @@ pub(crate) struct Mount {
     pub(crate) perms: FsPerms,
     /// Only these files of it, where files were granted.
     pub(crate) only: Option<BTreeSet<String>>,
+    /// It stands at another path than the one that it was granted by.
+    pub(crate) opened: Option<Opened>,
+}
+
+/// A folder that was opened when it was mounted, and how the workflow names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) folder: Arc<File>,
+    pub(crate) written: String,
 }
 
 impl Mount {
     /// A handle to the folder for one guest.
-    pub(super) fn open(&self) -> io::Result<File> {
-        match &self.handle {
-            Some(handle) => handle.try_clone(),
-            None => File::open(&self.host),
+    pub(crate) fn open(&self) -> io::Result<File> {
+        match (&self.opened, &self.handle) {
+            (Some(opened), _) => opened.folder.try_clone(),
+            (None, Some(handle)) => handle.try_clone(),
+            (None, None) => File::open(&self.host),
         }
     }
 
@@ -42,6 +52,19 @@ impl Mount {
     pub(super) fn on_host(&self, path: &str) -> PathBuf {
         let below = path.strip_prefix(self.guest.trim_end_matches('/')).unwrap_or(path);
         self.host.join(below.trim_start_matches('/'))
+    }
+
+    /// What a person would write to grant a path of the guest below it, where the path does not say so itself.
+    pub(crate) fn written(&self, path: &str) -> Option<String> {
+        let written = self.opened.as_ref()?.written.trim_end_matches('/');
+        let below = path
+            .strip_prefix(self.guest.trim_end_matches('/'))?
+            .trim_start_matches('/');
+        Some(if below.is_empty() {
+            written.to_owned()
+        } else {
+            format!("{written}/{below}")
+        })
     }
 
     /// Whether a path of the guest that reached this mount may be used so. Links are the system's part: it lets none lead out.
@@ -79,6 +102,7 @@ mod tests {
             guest: "/data".to_owned(),
             perms,
             only: only.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+            opened: None,
         }
     }
 

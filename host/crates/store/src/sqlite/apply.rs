@@ -252,6 +252,13 @@ impl Rows<'_> {
                 }
                 Ok(())
             }
+            Change::AttemptLoaded { run, attempt, digest } => {
+                let sql = "UPDATE attempts SET digest = ?1 WHERE execution = ?2 AND position = ?3 AND item = ?4 AND \
+                           attempt = ?5";
+                let (item, digest) = (run.item_number(), digest.as_bytes().as_slice());
+                self.execute(sql, params![digest, lease.key, run.position, item, attempt])?;
+                Ok(())
+            }
             Change::AttemptEnded {
                 run,
                 attempt,

@@ -7,7 +7,7 @@ mod secrets;
 
 use std::sync::Arc;
 
-use autokestra_model::{ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
+use autokestra_model::{Digest, ExecutionId, ExecutionState, ReasonCode, TaskId, TaskState, Timestamp};
 use autokestra_secrets::{Masked, MaskedJson, Masker, SealedJson};
 use autokestra_store::{
     AuditEvent, Change, ExecutionFilter, ExecutionRef, FindError, Lease, LogEntry, LogFilter, LogLevel, LogSource,
@@ -160,6 +160,11 @@ async fn an_execution_is_kept_from_its_creation_to_its_end() {
                     at: at(3),
                     digest: None,
                 },
+                Change::AttemptLoaded {
+                    run: run(),
+                    attempt: 1,
+                    digest: Digest::of(b"a program"),
+                },
                 Change::AttemptEnded {
                     run: run(),
                     attempt: 1,
@@ -183,6 +188,10 @@ async fn an_execution_is_kept_from_its_creation_to_its_end() {
         Some(&json!({ "out": [1, 2] }))
     );
     assert_eq!(detail.tasks[0].attempts[0].usage, Some(usage));
+    assert_eq!(
+        detail.tasks[0].attempts[0].digest,
+        Some(Digest::of(b"a program").to_string())
+    );
     assert_eq!(
         (detail.tasks[1].state, detail.tasks[1].needs.as_slice()),
         (TaskState::Pending, &["first".to_owned()][..])
