@@ -25,5 +25,5 @@ pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};
 pub use time::{Clock, Timestamp};
 pub use workflow::{
     ActionInfo, Backoff, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputSpec, InputType, Limits,
-    Lookup, Need, NeedOn, OnError, OnLimit, Parsed, Retry, Task, Workflow,
+    Lookup, Need, NeedOn, OnError, OnLimit, Parsed, PermissionPlaces, Retry, Task, Workflow,
 };

@@ -7,7 +7,7 @@ use crate::expression::Template;
 use crate::id::SecretName;
 use crate::permission::Permissions;
 use crate::reader::{Fields, list, string, wrong_type};
-use crate::workflow::{Parsed, TASKS_MAX, Workflow, inputs, parts, references, tasks};
+use crate::workflow::{Parsed, PermissionPlaces, TASKS_MAX, Workflow, inputs, parts, references, tasks};
 use crate::yaml::{self, Node, NodeKind};
 
 const KEYS: &[&str] = &[
@@ -61,7 +61,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
     let secrets = secrets(fields, errors);
     let (permissions, permission_places) = match fields.get("permissions") {
         Some(node) => parts::permissions(node, errors),
-        None => (Permissions::default(), parts::PermissionPlaces::default()),
+        None => (Permissions::default(), PermissionPlaces::default()),
     };
     let limits = fields
         .get("limits")
@@ -102,6 +102,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
         inputs,
         secrets,
         permissions,
+        permission_places,
         limits,
         tasks,
         outputs,
@@ -116,7 +117,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
 fn all_tasks(
     node: &Node,
     limits: super::Limits,
-    outer: Option<(&Permissions, &parts::PermissionPlaces)>,
+    outer: Option<(&Permissions, &PermissionPlaces)>,
     errors: &mut Diagnostics,
 ) -> (Vec<super::Task>, bool) {
     let items = list(node, "tasks", errors);

@@ -42,6 +42,8 @@ pub struct Workflow {
     pub secrets: Vec<SecretName>,
     /// What its tasks may reach, where they do not say themselves.
     pub permissions: Permissions,
+    /// Where those grants stand in the file.
+    pub permission_places: PermissionPlaces,
     /// Limits of each attempt, where the task has none of its own.
     pub limits: Limits,
     /// The most that an execution may take.
@@ -151,6 +153,24 @@ pub struct TaskPlaces {
     pub inputs: Span,
     /// Each entry of `inputs`.
     pub input: BTreeMap<String, Span>,
+    /// The task's own grants; none: it has the workflow's.
+    pub permissions: Option<PermissionPlaces>,
+}
+
+/// Where the entries of a `permissions` stand, each list in the order of the grants themselves.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PermissionPlaces {
+    /// Each entry of `network`.
+    pub network: Vec<Span>,
+    /// Each entry of `filesystem.read`.
+    pub read: Vec<Span>,
+    /// Each entry of `filesystem.write`.
+    pub write: Vec<Span>,
+    /// Each entry of `env`.
+    pub env: Vec<Span>,
+    /// The beginning of the whole; empty where there are no permissions.
+    pub whole: Span,
 }
 
 /// A task that another one waits for.

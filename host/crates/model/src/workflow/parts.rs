@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::id::IdError;
 use crate::permission::{NetworkPattern, Permissions};
 use crate::reader::{Fields, integer, list, string, wrong_type};
-use crate::workflow::{Concurrency, Limits, OnLimit};
+use crate::workflow::{Concurrency, Limits, OnLimit, PermissionPlaces};
 use crate::yaml::{Node, NodeKind};
 
 /// A node as an id.
@@ -31,16 +31,6 @@ pub(super) fn not_supported(span: Span, what: &str) -> Diagnostic {
     Diagnostic::error("unsupported", span, format!("{what}: not supported yet"))
         .label("this version cannot run it")
         .help("take it out for now; a later version runs it as written")
-}
-
-/// Where the entries of a `permissions` stand.
-#[derive(Debug, Default)]
-pub(super) struct PermissionPlaces {
-    pub(super) network: Vec<Span>,
-    pub(super) read: Vec<Span>,
-    pub(super) write: Vec<Span>,
-    pub(super) env: Vec<Span>,
-    pub(super) whole: Span,
 }
 
 /// Reads `permissions`.

@@ -7,8 +7,8 @@ use crate::expression::{Expression, Template};
 use crate::id::{ActionName, TaskId};
 use crate::permission::{Permissions, path_covers};
 use crate::reader::{Fields, string, wrong_type};
-use crate::workflow::parts::{self, PermissionPlaces};
-use crate::workflow::{Backoff, ForEach, Limits, Need, NeedOn, OnError, Retry, Task, TaskPlaces};
+use crate::workflow::parts;
+use crate::workflow::{Backoff, ForEach, Limits, Need, NeedOn, OnError, PermissionPlaces, Retry, Task, TaskPlaces};
 use crate::yaml::{Node, NodeKind};
 
 const KEYS: &[&str] = &[
@@ -78,6 +78,7 @@ fn task(
         if let Some(outer) = outer {
             narrows(&found, &found_places, outer, errors);
         }
+        places.permissions = Some(found_places);
         found
     });
     let task = Task {
