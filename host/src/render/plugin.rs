@@ -1,6 +1,6 @@
 //! Plugins for people and for scripts.
 
-use autokestra_sandbox::{Origin, Plugin};
+use autokestra_sandbox::{Origin, Plugin, Proof};
 use serde_json::{Value, json};
 
 use super::{Table, Tint, Ui, bytes, safe};
@@ -55,7 +55,12 @@ impl Found {
         let mut whole = self.summary();
         whole["actions"] = actions.into();
         whole["capabilities"] = plugin.capabilities.statements().into();
+        whole["proof"] = match &plugin.proof {
+            Proof::CallGraph => json!({ "by": "callGraph" }),
+            Proof::Imports { reason } => json!({ "by": "imports", "reason": reason }),
+        };
         whole["imports"] = plugin.imports.clone().into();
+        whole["unreachable"] = plugin.unreachable().collect::<Vec<_>>().into();
         whole
     }
 }
@@ -97,10 +102,7 @@ pub(crate) fn plugin(ui: &Ui, found: &Found) -> String {
             safe(&value)
         )]);
     }
-    text.extend([format!("\n{}\n", ui.tint(Tint::Head, "What it could do at most"))]);
-    for statement in plugin.capabilities.statements() {
-        text.extend([format!("  {statement}\n")]);
-    }
+    text += &bounds(ui, plugin);
     for action in &plugin.actions {
         let full = format!("{}.{}", plugin.name, action.name);
         let again = if action.idempotent { "  (idempotent)" } else { "" };
@@ -115,6 +117,30 @@ pub(crate) fn plugin(ui: &Ui, found: &Found) -> String {
             ui.tint(Tint::Faint, "gives"),
             type_of(&action.output_schema)
         )]);
+    }
+    text
+}
+
+/// What a plugin could do at most, and how that is known.
+fn bounds(ui: &Ui, plugin: &Plugin) -> String {
+    let proved = format!("proved {}", safe(&plugin.proof.to_string()));
+    let mut text = format!(
+        "\n{}  {}\n",
+        ui.tint(Tint::Head, "What it could do at most"),
+        ui.tint(Tint::Faint, &proved)
+    );
+    for statement in plugin.capabilities.statements() {
+        text.extend([format!("  {statement}\n")]);
+    }
+    let unreachable: Vec<&str> = plugin.unreachable().collect();
+    if !unreachable.is_empty() {
+        text.extend([format!(
+            "\n{}\n",
+            ui.tint(Tint::Head, "What it imports and cannot reach")
+        )]);
+    }
+    for function in unreachable {
+        text.extend([format!("  {}\n", safe(function))]);
     }
     text
 }

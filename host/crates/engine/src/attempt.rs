@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{Clock, Digest, Limits, Permissions, ReasonCode, Timestamp, WorkflowId};
-use autokestra_sandbox::{Attempt, Context, Failure, Grants, GuestEvent, Plugin, Sandbox, Usage};
+use autokestra_sandbox::{Ability, Attempt, Context, Failure, Grants, GuestEvent, Plugin, Sandbox, Usage};
 use autokestra_secrets::{Masker, Secrets};
 use autokestra_store::{Change, Lease, RunKey, Store, StoreError};
 use serde_json::Value;
@@ -233,7 +233,7 @@ fn prepare(
     };
     let granted = Grants::resolve(&spec.permissions, &shared.base, &read);
     let mut grants = granted.map_err(|error| unusable(&error))?;
-    let folder = if spec.plugin.capabilities.files {
+    let folder = if spec.plugin.capabilities.can(Ability::SeeFiles) {
         let execution = shared.lease.execution();
         let made = shared
             .artifacts

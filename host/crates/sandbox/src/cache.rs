@@ -1,4 +1,5 @@
-//! Compiled code on disk. It is trusted by `deserialize`, so each file carries a keyed MAC that is checked before.
+//! Compiled code on disk, and what was proved of components. Code is trusted by `deserialize`, so each file carries a keyed
+//! MAC that is checked before.
 
 use std::hash::{Hash as _, Hasher};
 use std::io::Write as _;
@@ -10,7 +11,7 @@ use wasmtime::Engine;
 /// Length of the MAC in front of each file, in bytes.
 const MAC_BYTES: usize = 32;
 
-/// A folder of compiled code, and the key of its MACs.
+/// A folder of files that are ours, and the key of their MACs.
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -49,36 +50,38 @@ impl Cache {
         })
     }
 
-    /// The code of a component, if it is there and nobody changed it.
-    pub(crate) fn get(&self, engine: &Engine, digest: &Digest) -> Option<Vec<u8>> {
-        let mut bytes = std::fs::read(self.path(engine, digest)).ok()?;
-        let code = bytes.split_off(MAC_BYTES.min(bytes.len()));
-        let expected = self.mac(engine, digest, &code);
+    /// What is kept under a name, if it is there and nobody changed it.
+    pub(crate) fn get(&self, name: &str) -> Option<Vec<u8>> {
+        let mut bytes = std::fs::read(self.folder.join(name)).ok()?;
+        let kept = bytes.split_off(MAC_BYTES.min(bytes.len()));
+        let expected = self.mac(name, &kept);
         // blake3's own comparison takes the same time wherever the difference is.
         let found: [u8; MAC_BYTES] = bytes.try_into().ok()?;
-        (expected == found).then_some(code)
+        (expected == found).then_some(kept)
     }
 
-    /// Keeps the code of a component. Failing to is no failure.
-    pub(crate) fn put(&self, engine: &Engine, digest: &Digest, code: &[u8]) {
-        let mac = self.mac(engine, digest, code);
-        let path = self.path(engine, digest);
-        if let Err(error) = write_private(&self.folder, &path, &[mac.as_bytes(), code]) {
-            tracing::warn!(path = %path.display(), %error, "compiled code is not kept");
+    /// Keeps something under a name. Failing to is no failure.
+    pub(crate) fn put(&self, name: &str, kept: &[u8]) {
+        let mac = self.mac(name, kept);
+        let path = self.folder.join(name);
+        if let Err(error) = write_private(&self.folder, &path, &[mac.as_bytes(), kept]) {
+            tracing::warn!(path = %path.display(), %error, "it is not kept");
         }
     }
 
-    fn mac(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> blake3::Hash {
+    /// Of a file's name too: one file under another's name is no good.
+    fn mac(&self, name: &str, kept: &[u8]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(digest.as_bytes());
-        hasher.update(&settings(engine).to_le_bytes());
-        hasher.update(code);
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(kept);
         hasher.finalize()
     }
+}
 
-    fn path(&self, engine: &Engine, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{digest}-{:016x}.cwasm", settings(engine)))
-    }
+/// The name of a component's code, as `engine` makes it.
+pub(crate) fn code_name(engine: &Engine, digest: &Digest) -> String {
+    format!("{digest}-{:016x}.cwasm", settings(engine))
 }
 
 /// Stands for wasmtime's version, the engine's settings and the processor's features.

@@ -18,14 +18,17 @@ mod guest;
 mod http;
 mod limiter;
 mod plugin;
+mod proof;
+mod reach;
 mod run;
 mod sandbox;
 
 pub use attempt::{
     Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage,
 };
-pub use capabilities::Capabilities;
+pub use capabilities::{Ability, Capabilities};
 pub use error::{GrantError, LoadError, SandboxError};
 pub use grants::Grants;
 pub use plugin::Plugin;
+pub use reach::Proof;
 pub use sandbox::{EmbeddedPlugin, Origin, Sandbox, SandboxOptions};

@@ -12,11 +12,13 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::GuestPre;
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
+use crate::capabilities::Capabilities;
 use crate::error::{LoadError, SandboxError};
 use crate::guest::{self, GuestState};
 use crate::http::Tls;
 use crate::plugin::{self, Plugin};
+use crate::reach::{self, Reach, Walked};
 use crate::{capabilities, codegen};
 
 /// How often a running guest is made to yield. A stopped one ends within this.
@@ -34,6 +36,8 @@ pub struct EmbeddedPlugin {
     pub component: &'static [u8],
     /// Its code, as an engine of `codegen` made it. Only the program's own build makes one.
     pub precompiled: &'static [u8],
+    /// The functions of the host that it can reach, as the build found by following its calls, or why it found none.
+    pub reachable: Result<&'static [&'static str], &'static str>,
 }
 
 /// What a sandbox is made from.
@@ -178,7 +182,12 @@ impl Sandbox {
                     self.compile(embedded.component, name.as_str())?
                 }
             };
-            self.load(&component, embedded.component.into(), name.as_str()).await
+            let walked = match embedded.reachable {
+                Ok(functions) => Ok(functions.iter().map(|name| (*name).to_owned()).collect()),
+                Err(reason) => Err(reason.to_owned()),
+            };
+            self.load(&component, embedded.component.into(), walked, name.as_str())
+                .await
         };
         cell.get_or_try_init(load).await.cloned()
     }
@@ -203,7 +212,8 @@ impl Sandbox {
         }
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let component = self.compile(&bytes, &origin)?;
-        self.load(&component, bytes.into(), &origin).await
+        let walked = reach::walk(&bytes, &Digest::of(&bytes), self.cache());
+        self.load(&component, bytes.into(), walked, &origin).await
     }
 
     /// The names of all plugins. Files are loaded to learn theirs.
@@ -266,12 +276,8 @@ impl Sandbox {
     }
 
     fn compile_for(&self, engine: &Engine, bytes: &[u8], origin: &str) -> Result<Component, LoadError> {
-        let digest = Digest::of(bytes);
-        let cache = self
-            .inner
-            .cache
-            .get_or_init(|| self.inner.options.cache.as_deref().and_then(Cache::open));
-        if let Some(code) = cache.as_ref().and_then(|cache| cache.get(engine, &digest))
+        let name = cache::code_name(engine, &Digest::of(bytes));
+        if let Some(code) = self.cache().and_then(|cache| cache.get(&name))
             && let Ok(component) = trusted(engine, &code)
         {
             return Ok(component);
@@ -289,22 +295,35 @@ impl Sandbox {
                 reason,
             }
         })?;
-        if let Some(cache) = cache
+        if let Some(cache) = self.cache()
             && let Ok(code) = component.serialize()
         {
-            cache.put(engine, &digest, &code);
+            cache.put(&name, &code);
         }
         Ok(component)
     }
 
-    async fn load(&self, component: &Component, bytes: Arc<[u8]>, origin: &str) -> Result<Arc<Plugin>, LoadError> {
+    /// Where compiled code is kept.
+    fn cache(&self) -> Option<&Cache> {
+        let open = || self.inner.options.cache.as_deref().and_then(Cache::open);
+        self.inner.cache.get_or_init(open).as_ref()
+    }
+
+    async fn load(
+        &self,
+        component: &Component,
+        bytes: Arc<[u8]>,
+        walked: Walked,
+        origin: &str,
+    ) -> Result<Arc<Plugin>, LoadError> {
         let engine = &self.inner.runtime.engine;
         plugin::check_world(engine, component, origin)?;
         let imports = capabilities::imports(engine, component);
-        let capabilities = capabilities::capabilities(&imports);
+        let reach = Reach::new(walked, &imports);
+        let capabilities = Capabilities::of(&reach.functions);
         let code = self.inner.runtime.prepare(component, origin)?;
         let manifest = self.describe(&code, origin).await?;
-        let (name, actions) = plugin::actions(&manifest, capabilities, origin)?;
+        let (name, actions) = plugin::actions(&manifest, &capabilities, origin)?;
         Ok(Arc::new(Plugin {
             name,
             version: manifest.version,
@@ -313,6 +332,8 @@ impl Sandbox {
             size_bytes: bytes.len(),
             actions,
             imports,
+            reachable: reach.functions,
+            proof: reach.proof,
             capabilities,
             code,
             component: bytes,
