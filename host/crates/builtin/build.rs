@@ -1,4 +1,4 @@
-//! Builds the plugins of `plugins/` from source and compiles them, so that a first run compiles nothing.
+//! Builds the plugins of `plugins/` from source, compiles them and follows their calls, so that a first run does neither.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,19 @@ use wasmtime::{Config, Engine};
 
 #[path = "../sandbox/src/codegen.rs"]
 mod codegen;
+#[path = "../sandbox/src/proof/mod.rs"]
+mod proof;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = manifest.ancestors().nth(3).ok_or("the crate stands in host/crates")?;
-    for watched in ["plugins", "sdk", "wit", "host/crates/sandbox/src/codegen.rs"] {
+    for watched in [
+        "plugins",
+        "sdk",
+        "wit",
+        "host/crates/sandbox/src/codegen.rs",
+        "host/crates/sandbox/src/proof",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -22,14 +30,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut table = String::from("/// All first-party plugins, by name.\npub const PLUGINS: &[Builtin] = &[\n");
     for folder in plugins(&root.join("plugins"))? {
         let component = build(&folder, &target.join("plugins"))?;
-        let code = engine.precompile_component(&fs::read(&component)?)?;
+        let bytes = fs::read(&component)?;
+        let code = engine.precompile_component(&bytes)?;
+        let reachable = match proof::reachable(&bytes) {
+            Ok(functions) => format!("Ok(&{:?})", functions.iter().collect::<Vec<_>>()),
+            Err(unproved) => format!("Err({:?})", unproved.to_string()),
+        };
         let name = name(&root.join("plugins"), &folder)?;
         let file = name.replace('/', "-");
         let (wasm, compiled) = (out.join(format!("{file}.wasm")), out.join(format!("{file}.cwasm")));
         fs::copy(&component, &wasm)?;
         fs::write(&compiled, code)?;
         table.extend([format!(
-            "    Builtin {{ name: {name:?}, component: include_bytes!({wasm:?}), precompiled: include_bytes!({compiled:?}) }},\n"
+            "    Builtin {{ name: {name:?}, component: include_bytes!({wasm:?}), precompiled: include_bytes!({compiled:?}), reachable: {reachable} }},\n"
         )]);
     }
     fs::write(out.join("plugins.rs"), table + "];\n")?;

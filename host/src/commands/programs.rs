@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use autokestra_model::{Diagnostic, Diagnostics, Task, Workflow};
-use autokestra_sandbox::{Program, ProgramError, Sandbox};
+use autokestra_sandbox::{Ability, Program, ProgramError, Sandbox};
 
 /// What is wrong with the programs of a workflow in the folder `base`. A name that comes of an expression is known only when
 /// it runs.
@@ -46,7 +46,8 @@ fn unusable(task: &Task, error: &ProgramError) -> Diagnostic {
 /// A warning for a program that sends HTTP requests, where its task is granted no host. One that opens files may well need none.
 fn ungranted(workflow: &Workflow, task: &Task, (name, program): (&str, &Program)) -> Option<Diagnostic> {
     let granted = task.permissions.as_ref().unwrap_or(&workflow.permissions);
-    if !program.capabilities.http || !granted.network.is_empty() {
+    let connects = [Ability::Http, Ability::Tcp, Ability::Udp];
+    if !connects.iter().any(|ability| program.capabilities.can(*ability)) || !granted.network.is_empty() {
         return None;
     }
     let message = format!("`{name}` can open connections, and `{}` is granted none of it", task.id);

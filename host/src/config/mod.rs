@@ -60,6 +60,7 @@ impl Loaded {
             name: plugin.name.parse().expect("the folders of plugins/ are good names"),
             component: plugin.component,
             precompiled: plugin.precompiled,
+            reachable: plugin.reachable,
         });
         SandboxOptions {
             embedded: embedded.collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use autokestra_engine::OwnPlugin;
 use autokestra_model::ActionInfo;
-use autokestra_sandbox::{Capabilities, Origin, Plugin};
+use autokestra_sandbox::{Capabilities, Origin, Plugin, Proof};
 use serde_json::{Value, json};
 
 use super::{Table, Tint, Ui, bytes, safe};
@@ -97,8 +97,18 @@ impl Found {
         let mut whole = self.summary();
         whole["actions"] = actions.into();
         whole["capabilities"] = component.map(|plugin| plugin.capabilities.statements()).into();
+        whole["proof"] = component.map(|plugin| proof_json(&plugin.proof)).into();
         whole["imports"] = component.map(|plugin| plugin.imports.clone()).into();
+        whole["unreachable"] = component.map(|plugin| plugin.unreachable().collect::<Vec<_>>()).into();
         whole
+    }
+}
+
+/// How it is known what a component can do, for scripts.
+pub(super) fn proof_json(proof: &Proof) -> Value {
+    match proof {
+        Proof::CallGraph => json!({ "by": "callGraph" }),
+        Proof::Imports { reason } => json!({ "by": "imports", "reason": reason }),
     }
 }
 
@@ -131,7 +141,8 @@ pub(crate) fn plugin(ui: &Ui, found: &Found) -> String {
     if let Some(component) = found.component() {
         let (size, digest) = (bytes(component.size_bytes as u64), component.digest.to_string());
         text += &facts(ui, &[("size", size), ("digest", digest)]);
-        text += &statements(ui, component.capabilities);
+        let unreachable: Vec<&str> = component.unreachable().collect();
+        text += &bounds(ui, &component.capabilities, &component.proof, &unreachable);
     }
     for action in found.actions() {
         let full = format!("{}.{}", found.name(), action.name);
@@ -160,11 +171,27 @@ pub(super) fn facts(ui: &Ui, facts: &[(&str, String)]) -> String {
     lines.collect()
 }
 
-/// What a component could do at most.
-pub(super) fn statements(ui: &Ui, capabilities: Capabilities) -> String {
-    let head = ui.tint(Tint::Head, "What it could do at most");
-    let lines = capabilities.statements().into_iter().map(|said| format!("  {said}\n"));
-    format!("\n{head}\n{}", lines.collect::<String>())
+/// What a component could do at most, and how that is known.
+pub(super) fn bounds(ui: &Ui, capabilities: &Capabilities, proof: &Proof, unreachable: &[&str]) -> String {
+    let proved = format!("proved {}", safe(&proof.to_string()));
+    let mut text = format!(
+        "\n{}  {}\n",
+        ui.tint(Tint::Head, "What it could do at most"),
+        ui.tint(Tint::Faint, &proved)
+    );
+    for statement in capabilities.statements() {
+        text.extend([format!("  {statement}\n")]);
+    }
+    if !unreachable.is_empty() {
+        text.extend([format!(
+            "\n{}\n",
+            ui.tint(Tint::Head, "What it imports and cannot reach")
+        )]);
+    }
+    for function in unreachable {
+        text.extend([format!("  {}\n", safe(function))]);
+    }
+    text
 }
 
 /// The inputs of a schema, one line each.

@@ -5,7 +5,7 @@ use std::path::Path;
 use autokestra_sandbox::{Program, ProgramKind};
 use serde_json::{Value, json};
 
-use super::plugin::{facts, statements};
+use super::plugin::{bounds, facts, proof_json};
 use super::{Tint, Ui, bytes, safe};
 
 /// `plugin inspect` of a program.
@@ -24,7 +24,8 @@ pub(crate) fn program(ui: &Ui, program: &Program, path: &Path) -> String {
             ("digest", program.digest.to_string()),
         ],
     );
-    text += &statements(ui, program.capabilities);
+    let unreachable: Vec<&str> = program.unreachable().collect();
+    text += &bounds(ui, &program.capabilities, &program.proof, &unreachable);
     let head = ui.tint(Tint::Head, "How to run it");
     let module = safe(&name);
     text += &format!(
@@ -41,6 +42,8 @@ pub(crate) fn program_json(program: &Program, path: &Path) -> Value {
         "size": program.size_bytes,
         "digest": program.digest.to_string(),
         "capabilities": program.capabilities.statements(),
+        "proof": proof_json(&program.proof),
         "imports": program.imports,
+        "unreachable": program.unreachable().collect::<Vec<_>>(),
     })
 }

@@ -9,6 +9,8 @@ pub struct Builtin {
     pub component: &'static [u8],
     /// The component's code for this machine's architecture, without features that only some processors have.
     pub precompiled: &'static [u8],
+    /// The functions of the host that it can reach, or why its calls cannot be followed.
+    pub reachable: Result<&'static [&'static str], &'static str>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/plugins.rs"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use autokestra_model::{Digest, ReasonCode};
-use autokestra_sandbox::{Failure, Plugin, ProgramCall, ProgramError, Work};
+use autokestra_sandbox::{Ability, Failure, Plugin, ProgramCall, ProgramError, Work};
 use autokestra_secrets::Masker;
 use autokestra_store::Change;
 
@@ -44,7 +44,7 @@ pub(crate) async fn load(spec: &mut Spec, shared: &AttemptShared) -> Result<Load
         Code::Program => return load_program(spec, shared).await,
     };
     Ok(Loaded {
-        files: plugin.capabilities.files,
+        files: plugin.capabilities.can(Ability::SeeFiles),
         work: Work::Action {
             plugin: Arc::clone(plugin),
             action: spec.action.action().to_owned(),
@@ -79,7 +79,7 @@ async fn load_program(spec: &Spec, shared: &AttemptShared) -> Result<Loaded, Box
         digest: program.digest,
     };
     Ok(Loaded {
-        files: program.capabilities.files,
+        files: program.capabilities.can(Ability::SeeFiles),
         work: Work::Program { program, call },
         rows: vec![digest],
     })

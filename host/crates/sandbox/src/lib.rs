@@ -24,6 +24,8 @@ mod outside;
 mod pinned;
 mod plugin;
 mod program;
+mod proof;
+mod reach;
 mod run;
 mod sandbox;
 
@@ -31,11 +33,12 @@ pub use attempt::{
     Attempt, Capability, Context, Denial, Failure, GuestEvent, LogLevel, Report, StateSource, Stream, Usage, Work,
 };
 pub use cache::{Cache, CacheError, CacheList, CacheOptions, CachedCode, Cleared};
-pub use capabilities::Capabilities;
+pub use capabilities::{Ability, Capabilities};
 pub use error::{GrantError, LoadError, SandboxError};
 pub use grants::Grants;
 pub use network::Resolver;
 pub use pinned::Pinned;
 pub use plugin::Plugin;
 pub use program::{PlaceError, Program, ProgramCall, ProgramError, ProgramKind, located};
+pub use reach::Proof;
 pub use sandbox::{EmbeddedPlugin, Origin, Sandbox, SandboxOptions};

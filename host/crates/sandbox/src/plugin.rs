@@ -10,9 +10,10 @@ use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 
 use crate::bindings::{GuestPre, Manifest};
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Ability, Capabilities};
 use crate::error::LoadError;
 use crate::guest::GuestState;
+use crate::reach::Proof;
 
 /// Most actions of one plugin.
 const ACTIONS_MAX: usize = 256;
@@ -33,6 +34,10 @@ pub struct Plugin {
     pub actions: Vec<Arc<ActionInfo>>,
     /// The functions that it imports, as `interface#function`.
     pub imports: Vec<String>,
+    /// Those of them that it can reach at most.
+    pub reachable: Vec<String>,
+    /// How that is known.
+    pub proof: Proof,
     /// What it could do at most.
     pub capabilities: Capabilities,
     pub(crate) code: GuestPre<GuestState>,
@@ -55,6 +60,12 @@ impl Plugin {
     #[must_use]
     pub fn action(&self, name: &str) -> Option<&Arc<ActionInfo>> {
         self.actions.iter().find(|action| action.name == name)
+    }
+
+    /// The functions that it imports, and can never reach.
+    pub fn unreachable(&self) -> impl Iterator<Item = &str> {
+        let unreachable = |import: &&String| self.reachable.binary_search(import).is_err();
+        self.imports.iter().filter(unreachable).map(String::as_str)
     }
 }
 
@@ -91,7 +102,7 @@ pub(crate) fn check_world(engine: &wasmtime::Engine, component: &Component, orig
 /// A manifest's actions, checked.
 pub(crate) fn actions(
     manifest: &Manifest,
-    capabilities: Capabilities,
+    capabilities: &Capabilities,
     origin: &str,
 ) -> Result<(PluginName, Vec<Arc<ActionInfo>>), LoadError> {
     let wrong = |reason: String| LoadError::Manifest {
@@ -108,9 +119,12 @@ pub(crate) fn actions(
             manifest.actions.len()
         )));
     }
+    let any = |abilities: &[Ability]| abilities.iter().any(|ability| capabilities.can(*ability));
     let needs = CapabilityNeeds {
-        network: capabilities.http,
-        filesystem: capabilities.files,
+        network: any(&[Ability::Http, Ability::Tcp, Ability::Udp, Ability::LookUp]),
+        filesystem: any(&[Ability::OpenFiles, Ability::SeeFiles]),
+        write: any(&[Ability::ChangeFiles, Ability::WriteFiles]),
+        env: any(&[Ability::Environment]),
     };
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();

@@ -13,6 +13,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::bindings::GuestPre;
 use crate::cache::{Cache, CacheOptions, Target};
+use crate::capabilities::Capabilities;
 use crate::compile::read_component;
 use crate::error::{LoadError, SandboxError};
 use crate::guest::{self, GuestState};
@@ -21,6 +22,7 @@ use crate::network::{Resolver, SystemResolver};
 use crate::outside::Outside;
 use crate::plugin::{self, Plugin};
 use crate::program::{self, Kind, Programs};
+use crate::reach::{self, Reach, Walked};
 use crate::{capabilities, codegen};
 
 /// How often a running guest is made to yield. A stopped one ends within this.
@@ -35,6 +37,8 @@ pub struct EmbeddedPlugin {
     pub component: &'static [u8],
     /// Its code, as an engine of `codegen` made it. Only the program's own build makes one.
     pub precompiled: &'static [u8],
+    /// The functions of the host that it can reach, as the build found by following its calls, or why it found none.
+    pub reachable: Result<&'static [&'static str], &'static str>,
 }
 
 /// What a sandbox is made from.
@@ -215,8 +219,12 @@ impl Sandbox {
                     self.compile(&embedded.component.into(), name.as_str()).await?
                 }
             };
+            let walked = match embedded.reachable {
+                Ok(functions) => Ok(functions.iter().map(|name| (*name).to_owned()).collect()),
+                Err(reason) => Err(reason.to_owned()),
+            };
             // Asking one whose code is at hand takes no longer than reading what it said.
-            self.load(&component, embedded.component.into(), name.as_str(), None)
+            self.load(&component, embedded.component.into(), walked, (name.as_str(), None))
                 .await
         };
         cell.get_or_try_init(load).await.cloned()
@@ -233,7 +241,9 @@ impl Sandbox {
             return Err(LoadError::Program { origin });
         }
         let component = self.compile(&bytes, &origin).await?;
-        self.load(&component, bytes, &origin, Some(&self.inner.cache)).await
+        let walked = reach::walk(&bytes);
+        self.load(&component, bytes, walked, (&origin, Some(&self.inner.cache)))
+            .await
     }
 
     /// The names of all plugins. Files are loaded to learn theirs.
@@ -304,13 +314,14 @@ impl Sandbox {
         &self,
         component: &Component,
         bytes: Arc<[u8]>,
-        origin: &str,
-        cache: Option<&Cache>,
+        walked: Walked,
+        (origin, cache): (&str, Option<&Cache>),
     ) -> Result<Arc<Plugin>, LoadError> {
         let engine = &self.inner.runtime.engine;
         plugin::check_world(engine, component, origin)?;
         let imports = capabilities::imports(engine, component);
-        let capabilities = capabilities::capabilities(&imports);
+        let reach = Reach::new(walked, &imports);
+        let capabilities = Capabilities::of(&reach.functions);
         let code = self.inner.runtime.prepare(component, origin)?;
         let digest = Digest::of(&bytes);
         let manifest = match cache.and_then(|cache| cache.manifest(&digest)) {
@@ -323,7 +334,7 @@ impl Sandbox {
                 manifest
             }
         };
-        let (name, actions) = plugin::actions(&manifest, capabilities, origin)?;
+        let (name, actions) = plugin::actions(&manifest, &capabilities, origin)?;
         Ok(Arc::new(Plugin {
             name,
             version: manifest.version,
@@ -332,6 +343,8 @@ impl Sandbox {
             size_bytes: bytes.len(),
             actions,
             imports,
+            reachable: reach.functions,
+            proof: reach.proof,
             capabilities,
             code,
             component: bytes,

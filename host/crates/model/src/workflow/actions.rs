@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::id::{ActionName, PluginName};
-use crate::workflow::{Task, Workflow};
+use crate::workflow::{Task, Workflow, grants};
 
 /// What a plugin says of one action, and what its component could reach.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,13 +30,17 @@ pub struct ActionInfo {
     pub needs: CapabilityNeeds,
 }
 
-/// What a component could reach, by its imports.
+/// Which grants a component could use at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapabilityNeeds {
-    /// It can send HTTP requests.
+    /// Those of hosts: it can send HTTP requests, open sockets or look up names.
     pub network: bool,
-    /// It can open files.
+    /// Those of files.
     pub filesystem: bool,
+    /// Those of files that allow writing.
+    pub write: bool,
+    /// Those of environment variables.
+    pub env: bool,
 }
 
 /// What a catalog says of an action's name.
@@ -68,17 +72,20 @@ pub trait Catalog {
 
 impl Workflow {
     /// Holds every task against `catalog`: its action exists, its literal inputs fit the action's schema, its required
-    /// inputs are there. A plugin that could reach the network or files and is granted none gets a warning.
+    /// inputs are there. A plugin that could reach the network or files and is granted none gets a warning, and so does a
+    /// grant that nothing can use.
     #[must_use]
     pub fn check_actions(&self, catalog: &dyn Catalog) -> Diagnostics {
         let mut found = Diagnostics::new();
+        let mut infos = Vec::with_capacity(self.tasks.len());
         let mut known: HashMap<&ActionName, Result<Checked, Box<Diagnostic>>> = HashMap::new();
         for task in &self.tasks {
             let checked = known.entry(&task.action).or_insert_with(|| look_up(task, catalog));
             match checked {
                 Ok(action) => {
                     check_inputs(task, action, &mut found);
-                    self.check_grants(task, &action.info, &mut found);
+                    grants::missing(self, task, &action.info, &mut found);
+                    infos.push(Arc::clone(&action.info));
                 }
                 Err(error) => found.push(Diagnostic {
                     span: task.places.action,
@@ -86,43 +93,12 @@ impl Workflow {
                 }),
             }
         }
+        // Of a task that is not known, nobody can say what it would use.
+        if infos.len() == self.tasks.len() {
+            grants::unused(self, &infos, &mut found);
+        }
         found
     }
-
-    fn check_grants(&self, task: &Task, info: &ActionInfo, found: &mut Diagnostics) {
-        let granted = task.permissions.as_ref().unwrap_or(&self.permissions);
-        let files = granted.read.is_empty() && granted.write.is_empty() && !uses_artifacts(task);
-        let mut warn = |what: &str, yaml: &str| {
-            let message = format!("`{}` can {what}, and `{}` is granted none of it", info.plugin, task.id);
-            let warning = Diagnostic::warning("missing_permission", task.places.action, message);
-            found.push(
-                warning
-                    .label("this will be denied if it is tried")
-                    .help(format!("add to the task:\n{yaml}")),
-            );
-        };
-        if info.needs.network && granted.network.is_empty() {
-            warn(
-                "open connections",
-                "permissions:\n  network: [\"host.example.com:443\"]",
-            );
-        }
-        // A plugin that may save what it fetched, or read a file instead of text, is of use without files too.
-        if info.needs.filesystem && !info.needs.network && files && asks_for_files(task) {
-            warn(
-                "open files",
-                "permissions:\n  filesystem: { read: [\"./data\"], write: [\"./out\"] }",
-            );
-        }
-    }
-}
-
-/// Whether a task's inputs name a file.
-fn asks_for_files(task: &Task) -> bool {
-    task.action.plugin().as_str() == "core/file"
-        || ["path", "saveTo"]
-            .iter()
-            .any(|key| task.places.input.contains_key(*key))
 }
 
 /// An action with its compiled schema.
@@ -164,19 +140,6 @@ fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic
             Err(Box::new(error("unusable_plugin", message)))
         }
     }
-}
-
-/// Whether a task's inputs speak of files that need no grant: its own below `/artifacts`, or those of another task.
-fn uses_artifacts(task: &Task) -> bool {
-    fn names(value: &Value) -> bool {
-        match value {
-            Value::String(text) => text.contains("/artifacts"),
-            Value::Array(items) => items.iter().any(names),
-            Value::Object(entries) => entries.values().any(names),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
-    !task.inputs.files_of().is_empty() || names(&task.inputs.source())
 }
 
 fn check_inputs(task: &Task, action: &Checked, found: &mut Diagnostics) {

@@ -2,6 +2,7 @@
 
 mod actions;
 mod document;
+mod grants;
 mod inputs;
 mod parts;
 mod references;

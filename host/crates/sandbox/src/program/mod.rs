@@ -21,6 +21,7 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use crate::capabilities::{self, Capabilities};
 use crate::error::LoadError;
 use crate::guest::GuestState;
+use crate::reach::{self, Proof, Reach};
 use crate::sandbox::{Runtime, Sandbox};
 
 pub use call::ProgramCall;
@@ -40,6 +41,10 @@ pub struct Program {
     pub size_bytes: usize,
     /// The functions that it imports, as `interface#function`.
     pub imports: Vec<String>,
+    /// Those of them that it can reach, in order.
+    pub reachable: Vec<String>,
+    /// How that is known.
+    pub proof: Proof,
     /// What it could do at most.
     pub capabilities: Capabilities,
     code: CommandPre<GuestState>,
@@ -54,6 +59,14 @@ impl fmt::Debug for Program {
             .field("kind", &self.kind)
             .field("digest", &self.digest)
             .finish_non_exhaustive()
+    }
+}
+
+impl Program {
+    /// The functions that it imports and cannot reach.
+    pub fn unreachable(&self) -> impl Iterator<Item = &str> {
+        let unreachable = |import: &&String| self.reachable.binary_search(import).is_err();
+        self.imports.iter().filter(unreachable).map(String::as_str)
     }
 }
 
@@ -76,11 +89,18 @@ impl Sandbox {
         let runtime = &self.inner.runtime;
         let component = self.compile_program(runtime, kind, file, origin)?;
         let imports = capabilities::imports(&runtime.engine, &component);
+        let walked = match kind {
+            ProgramKind::Command => reach::walk(file),
+            ProgramKind::Module => Err("a module becomes a component only when it is loaded".to_owned()),
+        };
+        let reach = Reach::new(walked, &imports);
         Ok(Program {
             kind,
             digest: Digest::of(file),
             size_bytes: file.len(),
-            capabilities: capabilities::capabilities(&imports),
+            capabilities: Capabilities::of(&reach.functions),
+            reachable: reach.functions,
+            proof: reach.proof,
             imports,
             code: prepare(runtime, &component, origin)?,
             file: Arc::clone(file),

@@ -215,7 +215,13 @@ mod tests {
             write: owned(write),
             ..Permissions::default()
         };
-        let grants = Grants::resolve(&permissions, folder.path(), &|_| None, &autokestra_model::Policy::default()).expect("they are there");
+        let grants = Grants::resolve(
+            &permissions,
+            folder.path(),
+            &|_| None,
+            &autokestra_model::Policy::default(),
+        )
+        .expect("they are there");
         (folder, grants)
     }
 
