@@ -3,10 +3,16 @@
 use std::hint::black_box;
 use std::io::Write as _;
 
+mod files;
+mod handles;
+mod limits;
 mod network;
+mod requests;
+mod script;
+mod text;
 
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "guest" });
+    wit_bindgen::generate!({ path: "../../wit", world: "plugin", generate_all });
     pub(super) struct Attacker;
     export!(Attacker);
 }
@@ -45,6 +51,7 @@ const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("tcp-many", network::tcp_many),
     ("udp-send", network::udp_send),
     ("look-up", network::look_up),
+    ("script", script::run),
     ("ok", |_| Ok("\"ok\"".to_owned())),
 ];
 
