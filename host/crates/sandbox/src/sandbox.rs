@@ -224,9 +224,12 @@ impl Sandbox {
             path: path.to_path_buf(),
             reason,
         };
-        let size = std::fs::metadata(path)
-            .map_err(|error| unreadable(error.to_string()))?
-            .len();
+        let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+        // Reading a pipe waits for its other end, and a device has no end.
+        if !metadata.is_file() {
+            return Err(unreadable("it is no file".to_owned()));
+        }
+        let size = metadata.len();
         if size > COMPONENT_BYTES_MAX {
             return Err(unreadable(format!(
                 "it has {size} bytes; {COMPONENT_BYTES_MAX} is the most"
