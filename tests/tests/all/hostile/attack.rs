@@ -105,12 +105,23 @@ impl Attack {
 
     /// The workflow: the tasks that attack, and one beside them that must not be harmed.
     pub(crate) fn flow(&self, port: u16) -> Option<String> {
-        let task = self.task.clone().or_else(|| self.script.as_deref().map(|script| self.scripted(script)))?;
+        let task = self
+            .task
+            .clone()
+            .or_else(|| self.script.as_deref().map(|script| self.scripted(script)))?;
         let once = [String::new()];
         let each = if self.each.is_empty() { &once[..] } else { &self.each };
-        let mut tasks: Vec<Value> = each.iter().enumerate().map(|(number, each)| self.numbered(&task, number, each)).collect();
+        let mut tasks: Vec<Value> = each
+            .iter()
+            .enumerate()
+            .map(|(number, each)| self.numbered(&task, number, each))
+            .collect();
         tasks.push(serde_json::json!({ "id": "bystander", "type": "test/hostile.ok" }));
-        let mut flow: BTreeMap<&str, Value> = self.workflow.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        let mut flow: BTreeMap<&str, Value> = self
+            .workflow
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.clone()))
+            .collect();
         flow.insert("id", "attacked".into());
         flow.insert("tasks", tasks.into());
         let text = serde_json::to_string(&flow).expect("it is JSON");
@@ -142,13 +153,19 @@ impl Attack {
         let inside = inside.trim_start_matches('"').trim_end_matches('"');
         let text = task.to_string().replace("$EACH", inside);
         let mut task: Value = serde_json::from_str(&text).expect("it is still JSON");
-        task["id"] = if self.each.is_empty() { "attack".into() } else { format!("attack-{number}").into() };
+        task["id"] = if self.each.is_empty() {
+            "attack".into()
+        } else {
+            format!("attack-{number}").into()
+        };
         task
     }
 
     fn filled(&self, text: &str, port: u16) -> String {
         let text = text.replace("$PORT", &port.to_string());
-        self.fill.iter().fold(text, |text, (name, fill)| text.replace(&format!("${name}"), &fill.text.repeat(fill.times)))
+        self.fill.iter().fold(text, |text, (name, fill)| {
+            text.replace(&format!("${name}"), &fill.text.repeat(fill.times))
+        })
     }
 }
 

@@ -75,6 +75,13 @@ impl Default for Plugin {
     }
 }
 
+impl Made {
+    /// A component of our world that does nothing.
+    pub(crate) fn plain() -> Self {
+        Self::Plugin(Plugin::default())
+    }
+}
+
 /// Puts it at `path`.
 pub(crate) fn put(made: &Made, path: &Path) {
     let bytes = match made {
@@ -116,8 +123,15 @@ fn compiled(text: &str) -> Vec<u8> {
 }
 
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
-    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|c| c.to_digit(16))
+        .filter_map(|digit| u8::try_from(digit).ok())
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect()
 }
 
 /// Where the manifest's parts are in the memory of a made component.
@@ -133,14 +147,23 @@ impl Plugin {
         let mut put = |text: &str, data: &mut String| {
             let at = next;
             next += text.len();
-            data.extend([format!("    (data (i32.const {at}) \"{}\")\n", escaped(text.as_bytes()))]);
+            data.extend([format!(
+                "    (data (i32.const {at}) \"{}\")\n",
+                escaped(text.as_bytes())
+            )]);
             [number(at), number(text.len())].concat()
         };
-        let head = [&self.name, &self.version, &self.description].map(|text| put(text, &mut data)).concat();
+        let head = [&self.name, &self.version, &self.description]
+            .map(|text| put(text, &mut data))
+            .concat();
         let (title, schema) = (put(&self.title, &mut data), put(&self.schema, &mut data));
         let mut actions = Vec::new();
         for count in 0..self.actions {
-            let name = if self.actions > 1 { format!("{}-{count}", self.action) } else { self.action.clone() };
+            let name = if self.actions > 1 {
+                format!("{}-{count}", self.action)
+            } else {
+                self.action.clone()
+            };
             actions.extend(put(&name, &mut data));
             actions.extend([title.clone(), title.clone(), schema.clone(), schema.clone()].concat());
             actions.extend(number(1));

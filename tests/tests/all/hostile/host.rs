@@ -45,17 +45,33 @@ impl Host {
         }
         let mut found = Vec::new();
         if now.files > self.files {
-            found.push(format!("{} files are open, and {} were: {:?}", now.files, self.files, open_files()));
+            found.push(format!(
+                "{} files are open, and {} were: {:?}",
+                now.files,
+                self.files,
+                open_files()
+            ));
         }
         if now.threads > self.threads {
-            found.push(format!("{} threads run, and {} did: {:?}", now.threads, self.threads, threads()));
+            found.push(format!(
+                "{} threads run, and {} did: {:?}",
+                now.threads,
+                self.threads,
+                threads()
+            ));
         }
         if now.memory_mib > self.memory_mib + GROWTH_MIB_MAX {
-            found.push(format!("{} MiB are resident, and {} were", now.memory_mib, self.memory_mib));
+            found.push(format!(
+                "{} MiB are resident, and {} were",
+                now.memory_mib, self.memory_mib
+            ));
         }
         let peak = mib("VmHWM:");
         if peak > self.memory_mib + PEAK_MIB_MAX {
-            found.push(format!("{peak} MiB were resident at a time, and {} before", self.memory_mib));
+            found.push(format!(
+                "{peak} MiB were resident at a time, and {} before",
+                self.memory_mib
+            ));
         }
         found
     }

@@ -125,7 +125,8 @@ impl Hostile {
 }
 
 async fn answer(kind: Kind, port: u16, to: &mut tokio::net::tcp::OwnedWriteHalf) -> std::io::Result<()> {
-    let redirect = |to: String| format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let redirect =
+        |to: String| format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let text = match kind {
         Kind::Plain => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".to_owned(),
         Kind::Endless => return forever(to, "HTTP/1.1 200 OK\r\n\r\n", &[b'x'; 64 << 10]).await,
@@ -179,7 +180,9 @@ async fn drip(to: &mut tokio::net::tcp::OwnedWriteHalf) -> std::io::Result<()> {
 
 /// A deflated file of 10 MiB of zeros has about this form: a head, and the same byte again and again.
 fn bomb() -> Vec<u8> {
-    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xec, 0xc1, 0x01, 0x01, 0, 0, 0, 0x80, 0x90, 0xfe, 0xaf, 0xee, 0x08, 0x0a];
+    let mut bytes = vec![
+        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xec, 0xc1, 0x01, 0x01, 0, 0, 0, 0x80, 0x90, 0xfe, 0xaf, 0xee, 0x08, 0x0a,
+    ];
     bytes.resize(10_255, 0);
     bytes
 }

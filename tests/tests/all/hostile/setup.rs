@@ -13,16 +13,35 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) enum Step {
-    Folder { path: String },
-    File { path: String, #[serde(default)] text: String },
+    Folder {
+        path: String,
+    },
+    File {
+        path: String,
+        #[serde(default)]
+        text: String,
+    },
     /// A symbolic link. What begins with a slash is taken from the place.
-    Link { path: String, to: String },
+    Link {
+        path: String,
+        to: String,
+    },
     /// A second name of a file.
-    Hard { path: String, to: String },
-    Fifo { path: String },
-    Socket { path: String },
+    Hard {
+        path: String,
+        to: String,
+    },
+    Fifo {
+        path: String,
+    },
+    Socket {
+        path: String,
+    },
     /// A link that leads to one and the other, in turn, as fast as it can be changed.
-    Swap { path: String, between: [String; 2] },
+    Swap {
+        path: String,
+        between: [String; 2],
+    },
 }
 
 /// What goes on beside the attack, until it is dropped.
@@ -65,7 +84,9 @@ pub(crate) fn make(root: &Path, steps: &[Step]) -> Beside {
                 let stop = Arc::clone(&beside.stop);
                 let (path, ends) = (at(path), between.clone().map(|to| target(&to)));
                 symlink(&ends[0], &path).expect("linked");
-                beside.threads.push(std::thread::spawn(move || swap(&path, &ends, &stop)));
+                beside
+                    .threads
+                    .push(std::thread::spawn(move || swap(&path, &ends, &stop)));
             }
         }
     }
