@@ -1,6 +1,7 @@
 //! A plugin that attacks: each way must end with the right reason, and harm nothing beside it.
 
 mod attack;
+mod cache;
 mod component;
 mod host;
 mod run;

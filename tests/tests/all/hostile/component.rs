@@ -80,6 +80,14 @@ impl Made {
     pub(crate) fn plain() -> Self {
         Self::Plugin(Plugin::default())
     }
+
+    /// The same, by another name.
+    pub(crate) fn named(name: &str) -> Self {
+        Self::Plugin(Plugin {
+            name: name.to_owned(),
+            ..Plugin::default()
+        })
+    }
 }
 
 /// Puts it at `path`.
