@@ -5,10 +5,16 @@ use std::io::Write as _;
 
 mod chance;
 mod measured;
+mod files;
+mod handles;
+mod limits;
 mod network;
+mod requests;
+mod script;
+mod text;
 
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "guest" });
+    wit_bindgen::generate!({ path: "../../wit", world: "plugin", generate_all });
     pub(super) struct Attacker;
     export!(Attacker);
 }
@@ -64,6 +70,7 @@ const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("chance", chance::chance),
     ("measure-open", measured::open),
     ("measure-connect", measured::connect),
+    ("script", script::run),
     ("ok", |_| Ok("\"ok\"".to_owned())),
 ];
 

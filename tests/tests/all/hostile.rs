@@ -1,5 +1,13 @@
 //! A plugin that attacks: each way must end with the right reason, and harm nothing beside it.
 
+mod attack;
+mod cache;
+mod component;
+mod host;
+mod run;
+mod servers;
+mod setup;
+
 use std::sync::mpsc;
 
 use autokestra_model::{ReasonCode, TaskState};

@@ -64,6 +64,7 @@ pub(crate) fn this_machine() -> Policy {
 pub(crate) struct Place {
     folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) sandbox: Sandbox,
     runner: Runner,
     secrets: Vec<(&'static str, &'static str)>,
 }
@@ -130,7 +131,8 @@ impl Place {
         Self::with(1, Some(resolver))
     }
 
-    fn with(tasks: usize, resolver: Option<Arc<dyn Resolver>>) -> Self {
+    /// A place in which `tasks` tasks run at a time, whose names lead where `resolver` says.
+    pub(crate) fn with(tasks: usize, resolver: Option<Arc<dyn Resolver>>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let plugins = folder.path().join("plugins");
         std::fs::create_dir(&plugins).expect("create a folder");
@@ -167,10 +169,11 @@ impl Place {
             artifacts: Artifacts::new(folder.path().join("artifacts")),
             lease: Duration::from_secs(15),
         };
-        let runner = Runner::new(options, Arc::clone(&store), sandbox, Arc::new(SystemClock), 7);
+        let runner = Runner::new(options, Arc::clone(&store), sandbox.clone(), Arc::new(SystemClock), 7);
         Self {
             folder,
             store,
+            sandbox,
             runner,
             secrets: Vec::new(),
         }

@@ -186,6 +186,9 @@ pub struct RenderStyle {
     pub width: usize,
 }
 
+/// Longest line that is drawn with a caret below it, in bytes. What is longer is on no screen, and miette counts columns in 16 bits.
+const DRAWN_LINE_BYTES_MAX: usize = 4 << 10;
+
 /// All that is wrong with one text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(Vec<Diagnostic>);
@@ -243,6 +246,7 @@ impl Diagnostics {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(style.width.max(40))
             .with_links(false);
+        let drawable = source.text().lines().all(|line| line.len() <= DRAWN_LINE_BYTES_MAX);
         let named = Arc::new(NamedSource::new(source.name(), source.text().to_owned()));
         let mut text = String::new();
         for diagnostic in self.iter() {
@@ -251,10 +255,12 @@ impl Diagnostics {
                 source: Arc::clone(&named),
             };
             // Writing to a string does not fail; a report that miette cannot draw still has its message.
-            if handler.render_report(&mut text, &report).is_err() {
+            if !drawable || handler.render_report(&mut text, &report).is_err() {
                 let (line, column) = source.line_column(diagnostic.span.start);
                 let place = format!("{}:{line}:{column}: ", source.name());
                 text.extend([place.as_str(), diagnostic.message.as_str(), "\n"]);
+                let help = diagnostic.help.iter().flat_map(|help| ["  help: ", help.as_str(), "\n"]);
+                text.extend(help);
             }
         }
         text
@@ -346,6 +352,15 @@ mod tests {
         assert_eq!(source.line_column(2), (1, 2));
         assert_eq!(source.line_column(6), (2, 1));
         assert_eq!(source.line_column(99), (2, 2));
+    }
+
+    #[test]
+    fn a_line_that_no_screen_holds_is_told_by_its_place() {
+        let source = Source::new("a.yaml", format!("{}: 1", "x".repeat(100_000)));
+        let wrong = Diagnostic::error("wrong", Span::between(70_000, 99_000), "it is wrong").help("make it right");
+        let style = RenderStyle { color: false, width: 100 };
+        let report = Diagnostics(vec![wrong]).render(&source, style);
+        assert_eq!(report, "a.yaml:1:70001: it is wrong\n  help: make it right\n");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode, WasiFilesystemCtxView};
-use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, ErrorCode, HostDescriptor, PathFlags};
 use wasmtime_wasi::p2::{DynOutputStream, FsResult};
 
 use crate::attempt::Capability;
@@ -237,6 +237,24 @@ impl FilesView<'_> {
     fn take(&mut self, fd: u32, bytes: u64) -> Result<(), ErrorCode> {
         match self.files.quota_of(fd) {
             Some(quota) if !quota.take(bytes) => Err(ErrorCode::Quota),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what stands at `path` may be opened: a file or a folder, or nothing yet. Opening a pipe waits for its other end, and
+    /// a thread of the host would wait with it, for as long as nobody comes.
+    async fn ask_kind(&mut self, fd: &Resource<Descriptor>, flags: PathFlags, path: &str) -> Result<(), ErrorCode> {
+        let below = Resource::new_borrow(fd.rep());
+        // What cannot be looked at cannot be opened either, and the system says why.
+        match HostDescriptor::stat_at(&mut self.wasi, below, flags, path.to_owned()).await {
+            Ok(of)
+                if !matches!(
+                    of.type_,
+                    DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink
+                ) =>
+            {
+                Err(ErrorCode::NotPermitted)
+            }
             _ => Ok(()),
         }
     }

@@ -144,6 +144,10 @@ impl WasiHttpHooks for Egress {
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
+        // A tunnel carries what nobody looks at.
+        if request.method() == http::Method::CONNECT {
+            return Box::new(std::future::ready(Err(Error::HttpRequestMethodInvalid)));
+        }
         let (target, secure) = match Target::of(request.uri()) {
             Ok(target) => target,
             Err(error) => return Box::new(std::future::ready(Err(error))),
