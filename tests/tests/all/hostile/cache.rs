@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use autokestra_sandbox::{Sandbox, SandboxOptions};
+use autokestra_sandbox::{CacheOptions, Sandbox, SandboxOptions};
 
 use super::component::{self, Made};
 
@@ -35,7 +35,10 @@ impl Compiled {
     /// The name of a plugin as a new process would load it.
     async fn load(&self, name: &str) -> String {
         let options = SandboxOptions {
-            cache: Some(self.cache()),
+            cache: CacheOptions {
+                folder: self.cache(),
+                bytes_max: 64 << 20,
+            },
             ..SandboxOptions::default()
         };
         let sandbox = Sandbox::new(options).expect("wasmtime runs here");
@@ -54,7 +57,7 @@ impl Compiled {
         let mut paths = entries.map(|entry| entry.path());
         let found = paths.find(|path| {
             path.file_name()
-                .is_some_and(|file| file.to_string_lossy().starts_with(digest.as_str()))
+                .is_some_and(|file| file.to_string_lossy().starts_with(digest.as_str()) && file.to_string_lossy().ends_with(".cwasm"))
         });
         found.expect("its code is kept")
     }
