@@ -39,7 +39,10 @@ impl Compiled {
             ..SandboxOptions::default()
         };
         let sandbox = Sandbox::new(options).expect("wasmtime runs here");
-        let plugin = sandbox.load_file(&self.component(name)).await.expect("a good component");
+        let plugin = sandbox
+            .load_file(&self.component(name))
+            .await
+            .expect("a good component");
         plugin.name.to_string()
     }
 
@@ -49,12 +52,14 @@ impl Compiled {
         let digest = blake3::hash(&bytes).to_hex();
         let entries = std::fs::read_dir(self.cache()).expect("the cache is there").flatten();
         let mut paths = entries.map(|entry| entry.path());
-        let found = paths.find(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(digest.as_str())));
+        let found = paths.find(|path| {
+            path.file_name()
+                .is_some_and(|file| file.to_string_lossy().starts_with(digest.as_str()))
+        });
         found.expect("its code is kept")
     }
 
-    /// Puts `bytes` in the place of the code of `one`: it must be compiled anew, and what was forged be gone.
-    #[track_caller]
+    /// Puts `bytes` in the place of the code of `one`.
     fn forge(&self, bytes: &[u8]) -> PathBuf {
         let path = self.code("one");
         std::fs::write(&path, bytes).expect("written");
@@ -82,7 +87,12 @@ async fn code_of_another_component_is_not_run() {
 async fn code_that_somebody_changed_is_compiled_anew() {
     let compiled = Compiled::new().await;
     let good = std::fs::read(compiled.code("one")).expect("it is there");
-    let mut forged = vec![Vec::new(), good[..31].to_vec(), good[..32].to_vec(), good[32..].to_vec()];
+    let mut forged = vec![
+        Vec::new(),
+        good[..31].to_vec(),
+        good[..32].to_vec(),
+        good[32..].to_vec(),
+    ];
     forged.extend((1..8).map(|part| good[..good.len() * part / 8].to_vec()));
     for part in 0..8 {
         let mut flipped = good.clone();
@@ -93,7 +103,12 @@ async fn code_that_somebody_changed_is_compiled_anew() {
     for bytes in forged {
         let path = compiled.forge(&bytes);
         assert_eq!(compiled.load("one").await, "test/one");
-        assert_ne!(std::fs::read(&path).expect("it is there"), bytes, "{} bytes were trusted", bytes.len());
+        assert_ne!(
+            std::fs::read(&path).expect("it is there"),
+            bytes,
+            "{} bytes were trusted",
+            bytes.len()
+        );
     }
 }
 
@@ -101,10 +116,17 @@ async fn code_that_somebody_changed_is_compiled_anew() {
 async fn another_key_trusts_nothing_and_nobody_else_reads_the_own() {
     let compiled = Compiled::new().await;
     let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-    assert_eq!((mode(&compiled.cache()), mode(&compiled.cache().join("key"))), (0o700, 0o600));
+    assert_eq!(
+        (mode(&compiled.cache()), mode(&compiled.cache().join("key"))),
+        (0o700, 0o600)
+    );
     let path = compiled.code("one");
     let before = std::fs::read(&path).expect("it is there");
     std::fs::write(compiled.cache().join("key"), [7; 32]).expect("written");
     assert_eq!(compiled.load("one").await, "test/one");
-    assert_ne!(std::fs::read(&path).expect("it is there")[..32], before[..32], "the old code was trusted");
+    assert_ne!(
+        std::fs::read(&path).expect("it is there")[..32],
+        before[..32],
+        "the old code was trusted"
+    );
 }
