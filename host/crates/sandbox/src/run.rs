@@ -23,7 +23,7 @@ use crate::capture::{Capture, LogBudget, SharedBudget, locked};
 use crate::denial::Denials;
 use crate::error::{GrantError, LoadError};
 use crate::failure::{self, Wreck};
-use crate::files::Files;
+use crate::files::{Files, OPEN_MAX};
 use crate::grants::Grants;
 use crate::guest::{GuestState, HostSide};
 use crate::http::{Egress, Http, Tls};
@@ -98,8 +98,8 @@ impl Remains<'_> {
             return Some(failure::of_memory(&attempt.limits, &attempt.masker));
         }
         guest.files.refused.then(|| {
-            let text = Masked::literal("it wanted more than its 64 open files");
-            failure::found(ReasonCode::LimitHandles, text, false)
+            let text = format!("it wanted more than its {OPEN_MAX} open files");
+            failure::found(ReasonCode::LimitHandles, attempt.masker.mask(&text), false)
         })
     }
 

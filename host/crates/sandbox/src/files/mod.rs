@@ -20,7 +20,7 @@ use mount::{Access, joined};
 pub(crate) use mount::{Mount, Opened};
 
 /// Open files and folders of one attempt, beside its mounts.
-const OPEN_MAX: usize = 64;
+pub(crate) const OPEN_MAX: usize = 64;
 
 /// The files of one attempt.
 pub(crate) struct Files {
