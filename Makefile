@@ -4,7 +4,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 WORKFLOW := target/release/workflow
 PLUGINS := $(wildcard plugins/*/*/Cargo.toml) tests/hostile/Cargo.toml
 
-.PHONY: help run build install setup test lint unit doc soak bench clean
+.PHONY: help run build install setup programs test lint unit doc soak bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -27,7 +27,10 @@ install: build ## Put workflow into ~/.cargo/bin
 setup: ## Find or install what plugins are built with
 	@scripts/setup
 
-test: setup lint build unit doc ## Format, lints, all tests, plugins built from source
+programs: setup
+	@scripts/programs target/programs
+
+test: setup programs lint build unit doc ## Format, lints, all tests, plugins built from source
 
 lint:
 	$(CARGO) fmt --all --check

@@ -6,7 +6,7 @@ use crate::process::{Place, workflow_binary};
 use crate::support::repository;
 
 /// The blocks of a Markdown text that are written in a language.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut open: Option<String> = None;
     for line in text.lines() {
@@ -23,7 +23,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     found
 }
 
-fn document(name: &str) -> String {
+pub(crate) fn document(name: &str) -> String {
     std::fs::read_to_string(repository().join(name)).expect("read a document")
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::built::{htmlq, lua, pulldown_cmark};
+use crate::docs::{blocks, document};
 use crate::process::{Place, redact, task};
 use crate::support::hostile_component;
 
@@ -291,7 +292,7 @@ fn secrets_are_masked_wherever_a_program_puts_them() {
 /// The denials of an execution: targets of the audit trail, and the lines of YAML that the log has.
 fn denials(execution: &Value) -> (Vec<&str>, Vec<&str>) {
     let events = execution["auditEvents"].as_array().expect("a list");
-    let denied = events.iter().filter(|event| event["eventType"] == "PERMISSION_DENIED");
+    let denied = events.iter().filter(|event| event["type"] == "PERMISSION_DENIED");
     let targets = denied.filter_map(|event| event["metadata"]["target"].as_str());
     let logs = execution["logs"].as_array().expect("a list");
     let yaml = logs
@@ -434,7 +435,7 @@ fn installed_programs_are_named_without_their_ending() {
     place.write("config.yaml", "plugins: { directories: [plugins] }\n");
     let execution = run_one(
         &place,
-        &json!({ "module": "lua5.4", "args": ["-e", "print(arg[-2])"] }),
+        &json!({ "module": "lua5.4", "args": ["-e", "print(arg[0])"] }),
         &json!({}),
     );
     assert_eq!(output(&execution)["stdout"], "lua5.4\n");
@@ -524,6 +525,25 @@ fn elements_and_children_run_programs_too() {
         "id: parent\ntasks: [{ id: child, type: core/flow.run, inputs: { workflow: sub/child.yaml } }]\noutputs: { got: \"{{ \
          tasks.child.output.all }}\" }\n",
     );
-    place.run("run flow.yaml --no-progress").code(0);
-    assert_eq!(place.inspect()["outputs"]["got"], json!([2, 4, 6]));
+    let run = place.run("run flow.yaml --json").code(0);
+    assert_eq!(run.json()["outputs"]["got"], json!([2, 4, 6]));
+}
+
+#[test]
+fn the_programs_of_the_documents_run_as_they_stand() {
+    let place = place_with(&[htmlq(), lua()]);
+    let flow = |name: &str, start: &str| {
+        let found = blocks(&document(name), "yaml");
+        let found = found.into_iter().find(|block| block.starts_with(start));
+        place.write("flow.yaml", &found.unwrap_or_else(|| panic!("{name} has no `{start}`")));
+        place.run("run flow.yaml --json").code(0).json()["outputs"].clone()
+    };
+    place.write("page.html", "<a href='/a'>a</a> <p><a href='/b'>b</a></p>");
+    assert_eq!(flow("README.md", "id: links"), json!({ "links": ["/a", "/b"] }));
+    place.write("data/in.txt", "1\n");
+    place.write(
+        "scripts/sum.lua",
+        "print(arg[1] + io.read('a'):match('%d') + io.open('/data/in.txt'):read('n'))",
+    );
+    assert_eq!(flow("docs/workflows.md", "id: sums"), json!({ "sum": 9 }));
 }

@@ -24,7 +24,7 @@ use crate::capture::{Capture, LogBudget, SharedBudget, locked};
 use crate::denial::Denials;
 use crate::error::{GrantError, LoadError};
 use crate::failure::{self, Wreck};
-use crate::files::Files;
+use crate::files::{Files, OPEN_MAX};
 use crate::grants::Grants;
 use crate::guest::{GuestState, HostSide};
 use crate::http::{Egress, Http};
@@ -106,12 +106,12 @@ impl Remains<'_> {
             return Some(failure::of_memory(&attempt.limits, &attempt.masker));
         }
         let reason = limit_passed(guest)?;
-        let text = Masked::literal(match reason {
-            ReasonCode::LimitFiles => "it wanted to leave more than 1 GiB",
-            ReasonCode::LimitBody => "the body of a request or a response was longer than 64 MiB",
-            _ => "it wanted more than its 64 open files or 16 connections",
-        });
-        Some(failure::found(reason, text, false))
+        let text = match reason {
+            ReasonCode::LimitFiles => "it wanted to leave more than 1 GiB".to_owned(),
+            ReasonCode::LimitBody => "the body of a request or a response was longer than 64 MiB".to_owned(),
+            _ => format!("it wanted more than its {OPEN_MAX} open files, or than its 16 connections"),
+        };
+        Some(failure::found(reason, attempt.masker.mask(&text), false))
     }
 
     /// The failure of a call that took too long.

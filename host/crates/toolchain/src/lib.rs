@@ -1,6 +1,7 @@
 //! Finds a toolchain for `wasm32-wasip2` and builds components with it. No wasmtime here, so build scripts can use it.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -174,14 +175,18 @@ impl Toolchain {
         let InstallOptions { name, version, .. } = options;
         let root = options.root.join(format!("{name}-{version}"));
         let path = root.join("bin").join(format!("{name}.wasm"));
-        if path.is_file() {
-            return Ok(path);
-        }
         let failed = |output: String| BuildError::Install {
             name: name.clone(),
             version: version.clone(),
             output,
         };
+        // cargo itself does not keep two that install the same out of each other's way.
+        let lock = std::fs::create_dir_all(&root).and_then(|()| File::create(root.join("lock")));
+        let lock = lock.and_then(|lock| lock.lock().map(|()| lock));
+        let lock = lock.map_err(|error| failed(error.to_string()))?;
+        if path.is_file() {
+            return Ok(path);
+        }
         let mut command = self.cargo("install", &options.target_dir);
         command
             .arg("--root")
@@ -190,6 +195,7 @@ impl Toolchain {
             .arg(format!("={version}"))
             .arg(name);
         let output = command.output().map_err(|error| failed(error.to_string()))?;
+        drop(lock);
         if !output.status.success() {
             return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
         }

@@ -25,7 +25,7 @@ pub(crate) use mount::{Mount, Opened};
 use quota::{Counted, Quota};
 
 /// Open files and folders of one attempt, beside its mounts.
-const OPEN_MAX: usize = 64;
+pub(crate) const OPEN_MAX: usize = 64;
 
 /// The files of one attempt.
 pub(crate) struct Files {

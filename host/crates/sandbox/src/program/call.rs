@@ -1,7 +1,5 @@
 //! What a task gives a program: its inputs, read and checked.
 
-use std::path::Path;
-
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -69,8 +67,8 @@ impl ProgramCall {
 
     /// The program's own name, as it is given its arguments.
     pub(super) fn name(&self) -> &str {
-        let stem = Path::new(&self.module).file_stem();
-        stem.and_then(|stem| stem.to_str()).unwrap_or(&self.module)
+        let file = self.module.rsplit('/').next().unwrap_or(&self.module);
+        file.strip_suffix(".wasm").unwrap_or(file)
     }
 
     /// JSON Schema of the inputs.
@@ -105,8 +103,9 @@ impl ProgramCall {
                     "description": "Where it sees folders and files: its own path, then the one of the host, which `permissions.filesystem` must grant. What is granted is at its usual place besides.",
                 },
                 "output": {
+                    "type": "string",
                     "enum": ["text", "json", "lines", "none"],
-                    "description": "What its stdout is read as; default text.",
+                    "description": "What its stdout is read as: text, json, lines or none; default text.",
                 },
                 "allowFailure": {
                     "type": "boolean",
@@ -218,8 +217,8 @@ mod tests {
             [("TZ", "UTC"), ("N", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
         assert_eq!((call.output, call.allow_failure), (OutputForm::Json, true));
-        let text = ProgramCall::read(&json!({ "module": "jq", "stdin": "as it is" })).expect("it fits");
-        assert_eq!((text.name(), &text.stdin[..]), ("jq", &b"as it is"[..]));
+        let text = ProgramCall::read(&json!({ "module": "lua5.4", "stdin": "as it is" })).expect("it fits");
+        assert_eq!((text.name(), &text.stdin[..]), ("lua5.4", &b"as it is"[..]));
     }
 
     #[test]

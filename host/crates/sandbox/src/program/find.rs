@@ -62,12 +62,10 @@ pub enum ProgramError {
         name: String,
     },
     /// There is no such file.
-    #[error("there is no file `{name}` in {}", base.display())]
+    #[error("there is no file `{name}` in the workflow's folder")]
     Missing {
         /// What was asked for.
         name: String,
-        /// The workflow's folder.
-        base: PathBuf,
     },
     /// No program of this name is installed.
     #[error(
@@ -106,15 +104,12 @@ impl Sandbox {
             located(base, name).map_err(|error| match error {
                 PlaceError::LeadsOut => ProgramError::LeadsOut { name: owned() },
                 PlaceError::LinksOut => ProgramError::LinksOut { name: owned() },
-                PlaceError::Missing => ProgramError::Missing {
-                    name: owned(),
-                    base: base.to_path_buf(),
-                },
+                PlaceError::Missing => ProgramError::Missing { name: owned() },
             })?
         } else {
             self.installed(name)?
         };
-        Ok(self.program_file(&path).await?)
+        Ok(self.program_at(&path, format!("`{name}`")).await?)
     }
 
     /// The program of a file.
@@ -122,12 +117,15 @@ impl Sandbox {
     /// # Errors
     /// [`LoadError`] where it is none, or cannot be used.
     pub async fn program_file(&self, path: &Path) -> Result<Arc<Program>, LoadError> {
+        self.program_at(path, path.display().to_string()).await
+    }
+
+    async fn program_at(&self, path: &Path, origin: String) -> Result<Arc<Program>, LoadError> {
         let programs = &self.inner.programs;
         let stamp = Stamp::of(path);
         if let Some(known) = stamp.as_ref().and_then(|stamp| programs.of_path(path, stamp)) {
             return Ok(known);
         }
-        let origin = path.display().to_string();
         let owned = path.to_path_buf();
         let file: Arc<[u8]> = blocking(&origin, move || Ok(read_component(&owned)?.into())).await?;
         let digest = Digest::of(&file);
