@@ -63,7 +63,7 @@ impl<'a> Graph<'a> {
     /// Adds an instance of `module`, given the functions and tables that it imports, each in order.
     pub(super) fn instantiate(
         &mut self,
-        module: Rc<Module<'a>>,
+        module: &Rc<Module<'a>>,
         functions: Vec<CoreFunction>,
         imported_tables: Vec<usize>,
         budget: &mut Budget,
@@ -79,7 +79,7 @@ impl<'a> Graph<'a> {
             });
         }
         self.instances.push(CoreInstance {
-            module: Rc::clone(&module),
+            module: Rc::clone(module),
             functions,
             tables,
         });

@@ -203,7 +203,7 @@ impl<'a, 'g> Scope<'a, 'g> {
         match instance {
             CoreInstanceDefinition::Instantiate { module_index, args } => {
                 let module = Rc::clone(at(&self.modules, *module_index, "the index of a module")?);
-                self.module(module, args)
+                self.module(&module, args)
             }
             CoreInstanceDefinition::FromExports(exports) => {
                 self.budget.spend(exports.len())?;
@@ -222,7 +222,7 @@ impl<'a, 'g> Scope<'a, 'g> {
     }
 
     /// Instantiates a core module.
-    fn module(&mut self, module: Rc<Module<'a>>, args: &[InstantiationArg<'a>]) -> Result<CoreInstance<'a>, Unproved> {
+    fn module(&mut self, module: &Rc<Module<'a>>, args: &[InstantiationArg<'a>]) -> Result<CoreInstance<'a>, Unproved> {
         self.budget.spend(args.len() + module.imports.len())?;
         let mut given = HashMap::with_capacity(args.len());
         for argument in args {
