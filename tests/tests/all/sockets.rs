@@ -71,6 +71,11 @@ async fn run_at(place: &Place, action: &str, target: &str, network: &str) -> Kep
     place.run(&yaml).await
 }
 
+/// Whether the server's answer came. The guest sends in two pieces, and both may be answered before it reads.
+fn answered(kept: &Kept) -> bool {
+    output(kept).is_some_and(|said| said.as_str().is_some_and(|said| said.starts_with("pong")))
+}
+
 fn output(kept: &Kept) -> Option<Value> {
     kept.task("socket").output.as_ref().map(|output| output.value().clone())
 }
@@ -85,7 +90,7 @@ async fn what_is_granted_is_connected_to_and_counted() {
         &format!("\"127.0.0.1:{port}\""),
     )
     .await;
-    assert_eq!(output(&kept), Some("pong".into()), "{:?}", kept.task("socket").message);
+    assert!(answered(&kept), "{:?}", kept.task("socket").message);
     assert!(taken.lock().expect("unpoisoned").concat().starts_with("he"));
     let usage = kept.task("socket").attempts[0].usage.clone().expect("it ended");
     assert!(usage.bytes_in >= 4 && usage.bytes_out >= 2, "{usage:?}");
@@ -241,7 +246,7 @@ async fn a_mapped_name_reaches_its_private_address_by_any_way() {
     let place = Place::resolving(Arc::new(names));
     let grant = format!("{{ host: \"db.corp:{port}\", private: true }}");
     let kept = run_at(&place, "tcp-send", &format!("db.corp:{port} hello"), &grant).await;
-    assert_eq!(output(&kept), Some("pong".into()), "{:?}", kept.task("socket").message);
+    assert!(answered(&kept), "{:?}", kept.task("socket").message);
     // By its address alone nobody named it.
     let kept = run_at(&place, "tcp-send", &format!("127.0.0.1:{port}"), &grant).await;
     assert_eq!(output(&kept), None);
