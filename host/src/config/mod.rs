@@ -87,4 +87,6 @@ impl Loaded {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

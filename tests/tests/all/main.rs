@@ -11,6 +11,8 @@ mod engine;
 mod examples;
 mod faults;
 mod files;
+mod forms;
+mod fuzz;
 mod hostile;
 mod http;
 mod lifecycle;

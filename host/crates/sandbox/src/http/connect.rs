@@ -70,7 +70,7 @@ impl Target {
     }
 
     /// Whether a grant that means this target lets it lead to `address`.
-    fn may_lead_to(&self, address: IpAddr, grants: &[NetworkPattern]) -> bool {
+    pub(super) fn may_lead_to(&self, address: IpAddr, grants: &[NetworkPattern]) -> bool {
         let mut meant = grants.iter().filter(|pattern| self.is_meant_by(pattern));
         if is_public(address) {
             meant.next().is_some()

@@ -4,6 +4,8 @@ mod address;
 mod body;
 mod connect;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod tls;
 
 use std::sync::atomic::{AtomicU64, Ordering};
