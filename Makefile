@@ -4,7 +4,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 WORKFLOW := target/release/workflow
 PLUGINS := $(wildcard plugins/*/*/Cargo.toml) tests/hostile/Cargo.toml
 
-.PHONY: help run build install setup programs test lint unit doc soak bench clean
+.PHONY: help run build install setup programs test lint unit doc soak fuzz bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -49,6 +49,9 @@ doc:
 
 soak: build ## Kill executions at random instants, many times
 	CRASH_SEEDS=$(or $(SEEDS),0..200) $(CARGO) test --release --locked --package autokestra-tests --test all crash -- --nocapture
+
+fuzz: build ## Feed random input to everything that strangers write
+	FUZZ_SECONDS=$(or $(SECONDS),60) $(CARGO) test --release --locked --workspace --all-targets fuzz::
 
 bench: build ## Measure against floors of the same run
 	$(CARGO) bench --locked --package autokestra-tests

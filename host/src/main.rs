@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         }
     };
     let ui = Ui::new(cli.global.color);
+    tell_of_panics(ui);
     cli::trace(cli.global.verbose, &ui);
     let runtime = match cli::runtime() {
         Ok(runtime) => runtime,
@@ -38,4 +39,22 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => error.report(&ui).into(),
     }
+}
+
+/// A panic is a bug of ours. Its place says which; its words may hold anything, so they are not shown.
+fn tell_of_panics(ui: Ui) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic
+            .location()
+            .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        // Nobody is left to be told where stderr is closed.
+        drop(ui.error(
+            "error",
+            &format!("a bug of this program{place}; what was committed is kept"),
+        ));
+        drop(ui.error(
+            "hint",
+            "report it with the command and this place; `workflow execution resume last` goes on where it stopped",
+        ));
+    }));
 }

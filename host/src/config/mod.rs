@@ -160,4 +160,6 @@ fn real(path: impl AsRef<Path>) -> PathBuf {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::io::Write as _;
 
 mod chance;
-mod measured;
 mod files;
 mod handles;
 mod limits;
+mod measured;
 mod network;
 mod requests;
 mod script;

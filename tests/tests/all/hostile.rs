@@ -12,6 +12,7 @@ use std::sync::mpsc;
 
 use autokestra_model::{ReasonCode, TaskState};
 
+use crate::process::peak_mib;
 use crate::server::{Server, response};
 use crate::support::{Kept, Place, hostile_component};
 
@@ -304,14 +305,6 @@ async fn the_environment_is_empty() {
 #[tokio::test]
 async fn kept_values_have_a_limit() {
     check("state-flood", "", ReasonCode::PluginError, "100 keys, then").await;
-}
-
-/// The most memory that a process had until now, in MiB.
-fn peak_mib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux tells");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.expect("the line is there").trim().trim_end_matches(" kB");
-    kib.parse::<u64>().expect("a number") / 1024
 }
 
 /// The first and the last task ask a server, and while it has not answered the host's memory is read.

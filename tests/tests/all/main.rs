@@ -13,6 +13,8 @@ mod examples;
 mod faults;
 mod files;
 mod follow;
+mod forms;
+mod fuzz;
 mod graph;
 mod hostile;
 mod http;

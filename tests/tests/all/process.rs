@@ -243,6 +243,14 @@ pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
     std::thread::spawn(move || drop(std::io::copy(&mut stderr, &mut std::io::sink())));
 }
 
+/// The most memory that a process had until now, in MiB.
+pub(crate) fn peak_mib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.expect("the line is there").trim().trim_end_matches(" kB");
+    kib.parse::<u64>().expect("a number") / 1024
+}
+
 fn copy_all(from: &Path, to: &Path) {
     if from.is_dir() {
         std::fs::create_dir_all(to).expect("create a folder");

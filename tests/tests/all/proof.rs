@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use autokestra_model::{ExecutionId, Limits};
 use autokestra_sandbox::{
-    Ability, Attempt, Context, Grants, GuestEvent, Plugin, Proof, Report, Sandbox, SandboxOptions, StateSource, Work};
+    Ability, Attempt, Context, Grants, GuestEvent, Plugin, Proof, Report, Sandbox, SandboxOptions, StateSource, Work,
+};
 use autokestra_secrets::Masker;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};

@@ -78,7 +78,13 @@ fn run_action(plugin: &PluginName) -> ActionInfo {
         output_schema: ProgramCall::output_schema(),
         // What a program does twice is its own matter; the task may say so.
         idempotent: false,
-        needs: CapabilityNeeds::default(),
+        // Which program it is stands in the inputs: it may use whatever is granted.
+        needs: CapabilityNeeds {
+            network: true,
+            filesystem: true,
+            write: true,
+            env: true,
+        },
     }
 }
 

@@ -259,7 +259,10 @@ impl Diagnostics {
                 let (line, column) = source.line_column(diagnostic.span.start);
                 let place = format!("{}:{line}:{column}: ", source.name());
                 text.extend([place.as_str(), diagnostic.message.as_str(), "\n"]);
-                let help = diagnostic.help.iter().flat_map(|help| ["  help: ", help.as_str(), "\n"]);
+                let help = diagnostic
+                    .help
+                    .iter()
+                    .flat_map(|help| ["  help: ", help.as_str(), "\n"]);
                 text.extend(help);
             }
         }
@@ -358,7 +361,10 @@ mod tests {
     fn a_line_that_no_screen_holds_is_told_by_its_place() {
         let source = Source::new("a.yaml", format!("{}: 1", "x".repeat(100_000)));
         let wrong = Diagnostic::error("wrong", Span::between(70_000, 99_000), "it is wrong").help("make it right");
-        let style = RenderStyle { color: false, width: 100 };
+        let style = RenderStyle {
+            color: false,
+            width: 100,
+        };
         let report = Diagnostics(vec![wrong]).render(&source, style);
         assert_eq!(report, "a.yaml:1:70001: it is wrong\n  help: make it right\n");
     }

@@ -1,37 +1,20 @@
 //! `{{ … }}`: MiniJinja, strict, with a limit on work and on text.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::ErrorKind;
 use serde_json::{Map, Value};
 
+use self::bounds::{DEPTH_MAX, Limited, TEXT_BYTES_MAX, Work, check_value, on_a_large_stack};
+use self::shape::Shape;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::id::{SecretName, TaskId};
 use crate::scope::Scope;
 use crate::yaml::{Node, NodeKind};
 
-/// Instructions that one expression may take. It stops a template that would run for ever.
-const FUEL_MAX: u64 = 1_000_000;
-/// Text that one template may give, in bytes: 4 MiB, as much as a task's output.
-const TEXT_BYTES_MAX: usize = 4 << 20;
-
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL_MAX));
-    // A text ends as it was written: `"{{ line }}\n"` is a line.
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-    environment.set_syntax(syntax.expect("the marks are the usual ones"));
-    environment
-});
-
-/// The one environment, at the lifetime of a source: it holds no templates of its own.
-fn environment<'source>() -> &'source Environment<'source> {
-    &ENVIRONMENT
-}
+mod bounds;
+mod shape;
 
 /// Why an expression gave no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +29,7 @@ pub struct RenderError {
 pub struct Expression {
     source: Arc<str>,
     whole: bool,
+    work: Work,
     /// Dotted names that it reads, e.g. `tasks.fetch.output.body`.
     names: Arc<[String]>,
     span: Span,
@@ -60,22 +44,33 @@ impl Expression {
         let inner = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         let inner = inner.map(|inner| inner.trim_start_matches('-').trim_end_matches('-').trim());
         if let Some(inner) = inner
-            && let Ok(expression) = environment().compile_expression(inner)
+            && Shape::of_expression(inner).depth <= DEPTH_MAX
+            && let Ok(expression) = Work::Plain.environment().compile_expression(inner)
         {
             let names = names_of(inner, expression.undeclared_variables(true));
             return Some(Ok(Self {
                 source: inner.into(),
                 whole: true,
+                work: Work::Plain,
                 names,
                 span,
             }));
         }
-        match environment().template_from_str(text) {
+        let shape = Shape::of_template(text);
+        if shape.depth > DEPTH_MAX {
+            let message = format!("the expression is a chain of more than {DEPTH_MAX} operators, filters or calls");
+            return Some(Err(
+                Diagnostic::error("expression_too_long", span, message).label("in this expression")
+            ));
+        }
+        let work = Work::of(shape);
+        match work.environment().template_from_str(text) {
             Ok(template) => {
                 let names = names_of(text, template.undeclared_variables(true));
                 Some(Ok(Self {
                     source: text.into(),
                     whole: false,
+                    work,
                     names,
                     span,
                 }))
@@ -141,6 +136,7 @@ impl Expression {
             return Ok(value);
         }
         let value = self.value(scope)?;
+        check_value(&value).map_err(|error| self.explained(&error, scope))?;
         serde_json::to_value(&value).map_err(|error| self.failed(error.to_string()))
     }
 
@@ -153,7 +149,8 @@ impl Expression {
     }
 
     fn value(&self, scope: &Scope) -> Result<minijinja::Value, RenderError> {
-        let value = environment()
+        let environment = self.work.environment();
+        let value = environment
             .compile_expression(&self.source)
             .and_then(|expression| expression.eval(scope.as_value()))
             .map_err(|error| self.explained(&error, scope))?;
@@ -166,8 +163,15 @@ impl Expression {
 
     fn text(&self, scope: &Scope) -> Result<String, RenderError> {
         let mut text = Limited(Vec::new());
-        let template = environment().template_from_str(&self.source);
-        let rendered = template.and_then(|template| template.render_captured_to(scope.as_value(), &mut text).map(drop));
+        let template = self.work.environment().template_from_str(&self.source);
+        let render =
+            || template.and_then(|template| template.render_captured_to(scope.as_value(), &mut text).map(drop));
+        let rendered = match self.work {
+            Work::Plain => render(),
+            Work::Keeping | Work::Cutting => {
+                on_a_large_stack(render).map_err(|error| self.failed(error.to_string()))?
+            }
+        };
         if text.0.len() >= TEXT_BYTES_MAX {
             return Err(self.failed(format!("the text is longer than {TEXT_BYTES_MAX} bytes (4 MiB)")));
         }
@@ -177,7 +181,7 @@ impl Expression {
 
     fn explained(&self, error: &minijinja::Error, scope: &Scope) -> RenderError {
         if error.kind() == ErrorKind::OutOfFuel {
-            return self.failed(format!("it takes more than {FUEL_MAX} steps"));
+            return self.failed(format!("it takes more than {} steps", self.work.fuel()));
         }
         if error.kind() == ErrorKind::UndefinedError
             && let Some(why) = self.names.iter().find_map(|name| scope.explain(name))
@@ -196,27 +200,9 @@ impl Expression {
     }
 }
 
-/// Text with a limit: past it the writer fails, so the template stops.
-struct Limited(Vec<u8>);
-
-impl Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > TEXT_BYTES_MAX {
-            self.0.resize(TEXT_BYTES_MAX, b' ');
-            return Err(io::Error::other("the text is too long"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The dotted names of an expression. `tasks['my-id']` counts as `tasks.my-id`; what cannot be told stays as its root.
 fn names_of(text: &str, undeclared: std::collections::HashSet<String>) -> Arc<[String]> {
-    let globals: BTreeSet<&str> = ENVIRONMENT.globals().map(|(name, _)| name).collect();
+    let globals: BTreeSet<&str> = Work::Plain.environment().globals().map(|(name, _)| name).collect();
     let mut names: BTreeSet<String> = undeclared
         .into_iter()
         .filter(|name| !globals.contains(name.split('.').next().unwrap_or(name)))

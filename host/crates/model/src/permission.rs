@@ -91,19 +91,18 @@ impl NetworkPattern {
         }
         let (host, port) = split_port(text)?;
         let host = host.to_ascii_lowercase();
-        let bare = host.trim_start_matches('[').replace(']', "");
-        let host = if let Ok(range) = bare.parse::<IpNet>() {
-            HostPattern::Range(range.trunc())
-        } else if let Ok(address) = bare.parse::<IpAddr>() {
-            HostPattern::Range(IpNet::from(address.to_canonical()))
-        } else if host == "*" {
+        // A dot at the end is the root of all names, and says nothing.
+        let name = host.strip_suffix('.').unwrap_or(&host);
+        let host = if let Some(range) = addresses(&host) {
+            HostPattern::Range(range)
+        } else if name == "*" {
             HostPattern::Any
-        } else if let Some(domain) = host.strip_prefix("*.") {
+        } else if let Some(domain) = name.strip_prefix("*.") {
             check_name(domain)?;
             HostPattern::Below(domain.to_owned())
         } else {
-            check_name(&host)?;
-            HostPattern::Name(host)
+            check_name(name)?;
+            HostPattern::Name(name.to_owned())
         };
         Ok(Self {
             host,
@@ -206,6 +205,8 @@ impl NetworkPattern {
     pub fn covers(&self, other: &Self) -> bool {
         let port_fits = self.port == Some(Port::Any) || self.port == other.port;
         let host_fits = match (&self.host, &other.host) {
+            // That name opens loopback addresses, and a wildcard does not.
+            (HostPattern::Any, HostPattern::Name(name)) => name != "localhost" || self.private,
             (HostPattern::Any, _) => true,
             (HostPattern::Name(ours), HostPattern::Name(theirs)) => ours == theirs,
             (HostPattern::Below(_), HostPattern::Name(name)) => self.means_host(name),
@@ -239,10 +240,32 @@ fn split_port(text: &str) -> Result<(&str, Option<Port>), PatternError> {
         return Ok((host, Some(Port::Any)));
     }
     match port.parse::<u16>() {
-        Ok(number) if number > 0 => Ok((host, Some(Port::Number(number)))),
+        Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Ok((host, Some(Port::Number(number))))
+        }
         Ok(_) | Err(_) => Err(PatternError(format!(
             "`{port}` is no port: expected a number from 1 to 65535, or `*`"
         ))),
+    }
+}
+
+/// The address or range that a host is, if it is one. An address of version 4 in one of version 6 is the former.
+fn addresses(host: &str) -> Option<IpNet> {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    let range = match bare.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address.to_canonical()),
+        Err(_) => bare.parse::<IpNet>().ok()?.trunc(),
+    };
+    let carried = match range {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => v6.network().to_ipv4_mapped().map(|v4| (v4, v6.prefix_len() - 96)),
+        IpNet::V6(_) | IpNet::V4(_) => None,
+    };
+    match carried {
+        Some((v4, bits)) => IpNet::new(v4.into(), bits).ok(),
+        None => Some(range),
     }
 }
 
@@ -254,7 +277,7 @@ fn check_name(name: &str) -> Result<(), PatternError> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    if !name.is_empty() && name.len() <= 253 && name.trim_end_matches('.').split('.').all(label) {
+    if !name.is_empty() && name.len() <= 253 && name.split('.').all(label) {
         return Ok(());
     }
     if name.contains('*') {
@@ -306,6 +329,9 @@ mod tests {
         check("[::1]:80", "[::1]", 80, true);
         check("::1", "::1", 443, true);
         check("127.0.0.1:80", "[::ffff:127.0.0.1]", 80, true);
+        check("[::ffff:127.0.0.1]:80", "127.0.0.1", 80, true);
+        check("[::ffff:10.0.0.0/104]:80", "10.1.2.3", 80, true);
+        check("api.example.com.", "api.example.com", 443, true);
     }
 
     #[test]
@@ -320,6 +346,15 @@ mod tests {
         assert!(allows("db.corp", true, "10.0.0.1"));
         assert!(allows("10.0.0.0/8", false, "::ffff:10.0.0.1"));
         assert!(!allows("*", false, "127.0.0.1"));
+        assert!(allows("LocalHost.", false, "127.0.0.1"));
+    }
+
+    #[test]
+    fn a_wildcard_covers_nothing_that_opens_private_addresses() {
+        let parse = |text, private| NetworkPattern::parse(text, private).expect("a good pattern");
+        let covers = |ours, private, theirs| parse(ours, private).covers(&parse(theirs, false));
+        assert!(covers("*:*", false, "api.example.com:443") && covers("*:*", true, "localhost:80"));
+        assert!(!covers("*:*", false, "localhost:80") && !covers("*:*", false, "10.0.0.1:80"));
     }
 
     #[test]
@@ -332,6 +367,12 @@ mod tests {
             "a..b",
             "a.*.example",
             "a b",
+            "a..",
+            "a.example:+80",
+            "[10.0.0.1",
+            "10.0.0.1]",
+            "[10.0.0.1]/8",
+            "[[::1]]",
         ] {
             assert!(NetworkPattern::parse(bad, false).is_err(), "{bad:?} was taken");
         }

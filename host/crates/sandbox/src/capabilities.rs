@@ -88,7 +88,7 @@ impl Ability {
             Self::Http => "send HTTP requests",
             Self::Tcp => "open TCP sockets",
             Self::Udp => "open UDP sockets",
-            Self::Listen => "listen for connections",
+            Self::Listen => "ask to listen for connections, which is always denied",
             Self::LookUp => "look up names of hosts",
             Self::Environment => "read environment variables",
             Self::Arguments => "read arguments",
@@ -113,10 +113,11 @@ impl Ability {
             | Self::Http
             | Self::Tcp
             | Self::Udp
-            | Self::Listen
             | Self::LookUp
             | Self::Environment => true,
-            Self::Arguments
+            // Nothing listens, whatever is granted.
+            Self::Listen
+            | Self::Arguments
             | Self::Stdin
             | Self::Clock
             | Self::Random

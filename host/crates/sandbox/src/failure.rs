@@ -97,7 +97,7 @@ pub(crate) fn of_plugin(error: &TaskError, masker: &Masker) -> Failure {
     });
     Failure {
         reason: known,
-        code: code(&error.code),
+        code: code(masker.mask(&error.code).as_str()),
         message: masker.mask(&error.message),
         retryable: error.retryable && !denied,
         retry_after: error.retry_after_ms.map(Duration::from_millis),

@@ -13,6 +13,9 @@ const LINE_CHARS_MIN: usize = 8;
 /// Numbers of forms that one text may have; a text's forms are numbered from a multiple of it.
 const FORMS_OF_A_TEXT: u16 = 16;
 
+/// Where the numbers of the forms begin that were added later: those of stored values stay what they are.
+const MORE_FORMS: u16 = 1 << 15;
+
 /// The number of the form that a placeholder is. No form of a value has it.
 pub(crate) const PLACEHOLDER_FORM: u16 = u16::MAX;
 
@@ -29,11 +32,12 @@ pub(crate) fn forms(secret: &str) -> Vec<(u16, Vec<u8>)> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     // More lines than numbers is no secret that anyone has; what is past them is still known by its other forms.
-    for (first, text) in (0..u16::MAX / FORMS_OF_A_TEXT)
+    for (first, text) in (0..MORE_FORMS / FORMS_OF_A_TEXT - 1)
         .map(|text| text * FORMS_OF_A_TEXT)
         .zip(texts)
     {
-        for (number, form) in (first..).zip(encodings(text)) {
+        let numbered = (first..).zip(encodings(text));
+        for (number, form) in numbered.chain((MORE_FORMS + first..).zip(more_encodings(text))) {
             if form.len() >= FORM_BYTES_MIN && seen.insert(form.clone()) {
                 found.push((number, form));
             }
@@ -64,6 +68,45 @@ fn encodings(text: &str) -> Vec<Vec<u8>> {
     }
     found.extend([hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()]);
     found
+}
+
+/// The forms of one text that were added later, always as many and in the same order.
+fn more_encodings(text: &str) -> Vec<Vec<u8>> {
+    let bytes = text.as_bytes();
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
+    let digits = |text: &str| -> String {
+        // The digits of `\u` escapes alone: upper case elsewhere would be another text.
+        let mut parts = text.split("\\u");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |whole, part| {
+            let (escape, rest) = part.split_at_checked(4).unwrap_or((part, ""));
+            format!("{whole}\\u{}{rest}", escape.to_ascii_uppercase())
+        })
+    };
+    vec![
+        // As JavaScript's `encodeURIComponent` and Python's `quote` leave some characters as they are.
+        percent_but(bytes, b"-._~!*'()", false),
+        percent_but(bytes, b"-._~!*'()", true),
+        percent_but(bytes, b"-._~/", false),
+        percent_but(bytes, b"-._~/", true),
+        // As browsers write forms.
+        form_urlencoded::byte_serialize(bytes).collect::<String>().into_bytes(),
+        digits(&ascii_json(json)).into_bytes(),
+    ]
+}
+
+/// Percent-encoding of all but letters, digits and the bytes of `kept`.
+fn percent_but(bytes: &[u8], kept: &[u8], lower: bool) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len() * 3);
+    for byte in bytes {
+        match byte {
+            byte if byte.is_ascii_alphanumeric() || kept.contains(byte) => text.push(*byte),
+            byte if lower => text.extend(format!("%{byte:02x}").bytes()),
+            byte => text.extend(format!("%{byte:02X}").bytes()),
+        }
+    }
+    text
 }
 
 /// JSON text with everything outside ASCII as `\u` escapes.

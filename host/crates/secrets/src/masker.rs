@@ -272,6 +272,20 @@ mod tests {
     }
 
     #[test]
+    fn forms_of_other_languages_are_masked() {
+        let secret = "it's a (key)/~ü*";
+        for form in [
+            "it's%20a%20(key)%2F~%C3%BC*",
+            "it's%20a%20(key)%2f~%c3%bc*",
+            "it%27s%20a%20%28key%29/~%C3%BC%2A",
+            "it%27s+a+%28key%29%2F%7E%C3%BC*",
+            "it's a (key)/~\\u00FC*",
+        ] {
+            check(&[secret], &format!("x={form};"), "x=***;");
+        }
+    }
+
+    #[test]
     fn base64_is_masked_at_every_alignment() {
         use base64::Engine as _;
         for lead in ["", "a", "ab", "abc"] {

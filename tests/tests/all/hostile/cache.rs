@@ -56,8 +56,9 @@ impl Compiled {
         let entries = std::fs::read_dir(self.cache()).expect("the cache is there").flatten();
         let mut paths = entries.map(|entry| entry.path());
         let found = paths.find(|path| {
-            path.file_name()
-                .is_some_and(|file| file.to_string_lossy().starts_with(digest.as_str()) && file.to_string_lossy().ends_with(".cwasm"))
+            path.file_name().is_some_and(|file| {
+                file.to_string_lossy().starts_with(digest.as_str()) && file.to_string_lossy().ends_with(".cwasm")
+            })
         });
         found.expect("its code is kept")
     }

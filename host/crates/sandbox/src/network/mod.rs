@@ -2,6 +2,8 @@
 //!
 //! HTTP (`crate::http`) and sockets (`wasi:sockets`, below) both go through it, so both follow the same rules.
 
+#[cfg(test)]
+mod fuzz;
 mod gate;
 mod resolver;
 mod sockets;
