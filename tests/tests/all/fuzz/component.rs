@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use autokestra_model::{ExecutionId, Limits, Timestamp};
-use autokestra_sandbox::{Attempt, Context, Grants, Plugin, Sandbox, SandboxOptions, StateSource};
+use autokestra_sandbox::{Attempt, Context, Grants, Plugin, Sandbox, SandboxOptions, StateSource, Work};
 use autokestra_secrets::Masker;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -145,8 +145,11 @@ async fn run(plugin: Arc<Plugin>, action: String) {
     let (events, mut said) = mpsc::channel(64);
     let listening = tokio::spawn(async move { while said.recv().await.is_some() {} });
     let attempt = Attempt {
-        plugin,
-        action,
+        work: Work::Action {
+            plugin,
+            action,
+            input: json!({ "path": "/x" }),
+        },
         context: Context {
             execution: ExecutionId::new(Timestamp::from_millis(1), 1),
             workflow: "x".parse().expect("a good id"),
@@ -156,13 +159,14 @@ async fn run(plugin: Arc<Plugin>, action: String) {
             timeout: Duration::from_millis(300),
             idempotency_key: String::new(),
         },
-        input: json!({ "path": "/x" }),
         grants: Grants::none(),
         limits: Limits {
             log_bytes: 1 << 16,
             ..Limits::default()
         },
         masker: Masker::none(),
+        bound: Arc::default(),
+        pinned: None,
         events,
         state: Arc::new(NoState),
     };

@@ -201,6 +201,7 @@ impl Catalog for Few {
                 needs: CapabilityNeeds {
                     network: true,
                     filesystem: true,
+                    ..CapabilityNeeds::default()
                 },
             })),
             "unusable" => Lookup::Unusable {
