@@ -28,9 +28,9 @@ pub(crate) fn program(ui: &Ui, program: &Program, path: &Path) -> String {
     text += &bounds(ui, &program.capabilities, &program.proof, &unreachable);
     let head = ui.tint(Tint::Head, "How to run it");
     let module = safe(&name);
-    text += &format!(
+    text.extend([format!(
         "\n{head}\n  type: core/wasm.run\n  inputs: {{ module: \"./{module}\", args: [\"--help\"] }}   # beside the workflow's file\n"
-    );
+    )]);
     text
 }
 

@@ -4,7 +4,6 @@
 //! program says, so a module's `proc_exit` is led past the adapter, to `exit-with-code` of the same interface.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
@@ -36,24 +35,26 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
         WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
         WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
     );
-    let encoder = ComponentEncoder::default().module(&module).map_err(said)?;
+    let encoder = ComponentEncoder::default()
+        .module(&module)
+        .map_err(|error| format!("{error:#}"))?;
     encoder
         .adapter(adapter.0, adapter.1)
-        .map_err(said)?
+        .map_err(|error| format!("{error:#}"))?
         .encode()
-        .map_err(said)
+        .map_err(|error| format!("{error:#}"))
 }
 
 /// The module with each import of `proc_exit` led to `exit-with-code`, and a declaration of that interface.
 fn with_exit_codes(module: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    let (_, mut found) = metadata::decode(WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER).map_err(said)?;
+    let (_, mut found) =
+        metadata::decode(WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER).map_err(|error| format!("{error:#}"))?;
     let keys = found.resolve.worlds[found.world].imports.keys();
-    let exit = keys.map(|key| (key, found.resolve.name_world_key(key)));
-    let exit = exit.into_iter().find(|(_, name)| name.starts_with(EXIT));
-    let Some((key, name)) = exit.map(|(key, name)| (key.clone(), name)) else {
+    let mut keys = keys.map(|key| (key.clone(), found.resolve.name_world_key(key)));
+    let Some((key, name)) = keys.find(|(_, name)| name.starts_with(EXIT)) else {
         return Ok(Cow::Borrowed(module));
     };
-    let Some(mut changed) = renamed(module, &name).map_err(said)? else {
+    let Some(mut changed) = renamed(module, &name).map_err(|error| format!("{error:#}"))? else {
         return Ok(Cow::Borrowed(module));
     };
     // Of the adapter's world the module declares this interface alone, word for word, and under a name of its own.
@@ -66,7 +67,8 @@ fn with_exit_codes(module: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         worlds.swap_remove(&old);
         worlds.insert(WORLD.to_owned(), found.world);
     }
-    embed_component_metadata(&mut changed, &found.resolve, found.world, StringEncoding::UTF8).map_err(said)?;
+    embed_component_metadata(&mut changed, &found.resolve, found.world, StringEncoding::UTF8)
+        .map_err(|error| format!("{error:#}"))?;
     Ok(Cow::Owned(changed))
 }
 
@@ -132,9 +134,4 @@ fn put_number(bytes: &mut Vec<u8>, mut number: usize) {
         }
         bytes.push(low | 0x80);
     }
-}
-
-/// An error and what caused it, in one line.
-fn said(error: impl fmt::Display) -> String {
-    format!("{error:#}")
 }

@@ -1,6 +1,5 @@
 //! What a program printed to stdout, kept up to the limit of an attempt's output, and read as a task wants it.
 
-use std::borrow::Cow;
 use std::io;
 
 use serde_json::Value;
@@ -69,7 +68,7 @@ pub(super) fn read_of_failure(form: OutputForm, printed: &[u8], limit: u64) -> R
     match read(form, printed, limit) {
         Err(Unreadable::Form(_)) => {
             let text = String::from_utf8_lossy(printed);
-            read(OutputForm::Text, Cow::as_ref(&text).as_bytes(), limit)
+            read(OutputForm::Text, text.as_bytes(), limit)
         }
         read => read,
     }
