@@ -244,6 +244,7 @@ fn limits_end_a_program_with_their_reasons() {
 #[test]
 fn the_environment_is_what_the_task_gives_and_is_granted() {
     let mut place = place_with(&[lua()]);
+    place.set("WORKFLOW_POLICY_ENV", "GRANTED, BOTH");
     for name in ["GRANTED", "OTHER", "BOTH"] {
         place.set(name, "of the engine");
     }

@@ -311,6 +311,10 @@ fn the_first_party_plugins_can_do_this_at_most() {
     for plugin in list.as_array().expect("a list") {
         let name = plugin["name"].as_str().expect("a name");
         let whole = inspected(&place, name);
+        // Those of the engine itself are no components.
+        if whole["digest"].is_null() {
+            continue;
+        }
         assert_eq!(whole["proof"], json!({ "by": "callGraph" }), "{name}");
         let statements = whole["capabilities"].as_array().expect("a list");
         let cans = statements

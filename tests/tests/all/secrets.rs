@@ -208,8 +208,9 @@ fn a_secret_without_a_value_is_told_with_all_ways_to_give_it() {
         "parent.yaml",
         "id: parent\ntasks: [{ id: c, type: core/flow.run, inputs: { workflow: flow } }]\n",
     );
-    let run = place.run("run parent.yaml --no-progress").code(1);
-    assert!(run.stdout.contains("workflow secret set SECOND"), "{run:?}");
+    place.run("run parent.yaml --no-progress").code(1);
+    let message = crate::process::task(&place.inspect(), "c")["message"].to_string();
+    assert!(message.contains("workflow secret set SECOND"), "{message}");
     place.set("WORKFLOW_SECRET_SECOND", "hidden-word");
     place.run("run flow.yaml --no-progress").code(0);
 }

@@ -251,7 +251,8 @@ impl Builder<'_> {
                 "unknown_tag",
                 Span {
                     start: span.start,
-                    len: 1,
+                    // Its beginning alone: the value may be long, begin by a wide character, or be nothing at all.
+                    len: 0,
                 },
                 "this tag is not known here",
             );

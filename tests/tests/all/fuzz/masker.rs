@@ -138,6 +138,8 @@ fn strings(value: &Value) -> String {
 
 fn check_none(forms: &[Vec<u8>], text: &str, place: &str) {
     for line in text.lines() {
+        // A mask beside what stays could look like a secret that has stars of its own.
+        let line = line.replace("***", "\u{1}");
         for form in forms {
             // What we write around secrets ourselves is no secret of anybody.
             let ours = ["***", "secret", "form", "from", "$sealed", "$sealedEntries"];
