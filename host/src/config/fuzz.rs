@@ -55,12 +55,12 @@ fn text(random: &mut Unstructured<'_>) -> Result<String> {
         };
         let (section, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
         match random.int_in_range(0..=5)? {
-            0 => text += &format!("{section}: {{ {key}: {value} }}\n"),
-            1 => text += &format!("{key}: {value}\n"),
-            2 => text += &format!("{section}: {value}\n"),
-            3 => text += &format!("{section}:\n  {key}x: {value}\n"),
-            _ if section.is_empty() => text += &format!("{key}: {value}\n"),
-            _ => text += &format!("{section}:\n  {key}: {value}\n"),
+            0 => text.extend([format!("{section}: {{ {key}: {value} }}\n")]),
+            1 => text.extend([format!("{key}: {value}\n")]),
+            2 => text.extend([format!("{section}: {value}\n")]),
+            3 => text.extend([format!("{section}:\n  {key}x: {value}\n")]),
+            _ if section.is_empty() => text.extend([format!("{key}: {value}\n")]),
+            _ => text.extend([format!("{section}:\n  {key}: {value}\n")]),
         }
     }
     Ok(text)

@@ -6,6 +6,7 @@ use std::io::Write as _;
 mod chance;
 mod files;
 mod handles;
+mod leak;
 mod limits;
 mod measured;
 mod network;
@@ -68,6 +69,7 @@ const WAYS: &[(&str, fn(&str) -> Result<String, TaskError>)] = &[
     ("udp-send", network::udp_send),
     ("look-up", network::look_up),
     ("chance", chance::chance),
+    ("tell", leak::tell),
     ("measure-open", measured::open),
     ("measure-connect", measured::connect),
     ("script", script::run),

@@ -18,6 +18,7 @@ mod fuzz;
 mod graph;
 mod hostile;
 mod http;
+mod leak;
 mod lifecycle;
 mod limits;
 mod only_to;

@@ -46,10 +46,8 @@ fn pong() -> (u16, Arc<Mutex<Vec<String>>>) {
     let taken = Arc::<Mutex<Vec<String>>>::default();
     let told = Arc::clone(&taken);
     std::thread::spawn(move || {
-        let mut open = Vec::new();
         for mut stream in listener.incoming().flatten() {
             let told = Arc::clone(&told);
-            open.push(stream.try_clone());
             std::thread::spawn(move || {
                 let mut bytes = [0; 1024];
                 let mut answer = Some(b"pong");

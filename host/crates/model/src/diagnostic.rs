@@ -194,6 +194,23 @@ const DRAWN_LINE_BYTES_MAX: usize = 4 << 10;
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
+    /// Makes every place one of whole characters of `source`: the beginning of a collection is shown by one byte of it.
+    pub(crate) fn fit(&mut self, source: &Source) {
+        let text = source.text();
+        let fit = |span: &mut Span| {
+            let start = text.floor_char_boundary(span.start);
+            let end = text.ceil_char_boundary(span.start.saturating_add(span.len)).max(start);
+            *span = Span {
+                start,
+                len: end - start,
+            };
+        };
+        for found in &mut self.0 {
+            fit(&mut found.span);
+            found.related.iter_mut().for_each(|(span, _)| fit(span));
+        }
+    }
+
     /// Nothing wrong.
     #[must_use]
     pub fn new() -> Self {

@@ -88,7 +88,7 @@ impl Ability {
             Self::Http => "send HTTP requests",
             Self::Tcp => "open TCP sockets",
             Self::Udp => "open UDP sockets",
-            Self::Listen => "ask to listen for connections, which is always denied",
+            Self::Listen => "listen for connections",
             Self::LookUp => "look up names of hosts",
             Self::Environment => "read environment variables",
             Self::Arguments => "read arguments",
@@ -151,6 +151,9 @@ impl Capabilities {
     #[must_use]
     pub fn statements(&self) -> Vec<String> {
         let statement = |ability: Ability| match (self.can(ability), ability.is_granted()) {
+            (true, _) if ability == Ability::Listen => {
+                format!("can {}, which is always denied", ability.words())
+            }
             (true, true) => format!("can {}, where granted", ability.words()),
             (true, false) => format!("can {}", ability.words()),
             (false, _) => format!("cannot {}", ability.words()),

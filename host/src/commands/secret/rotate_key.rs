@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: &Ui) -> Result<
     ))?;
     let mut next = format!("name it by `secrets.keyFile: {}`", file.display());
     if place.settings.key_sources().environment.is_some() {
-        next.push_str(&format!(", and unset {KEY_VARIABLE}, which wins over it"));
+        next.extend([format!(", and unset {KEY_VARIABLE}, which wins over it")]);
     }
     next.push_str("; the old master key opens nothing any more");
     ui.error("hint", &next)?;

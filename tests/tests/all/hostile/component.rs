@@ -12,7 +12,7 @@ use crate::support::hostile_component;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) enum Made {
     /// A component of our world.
-    Plugin(Plugin),
+    Plugin(Box<Plugin>),
     /// A component or a core module, as text.
     Wat(String),
     /// What no compiler made.
@@ -78,15 +78,15 @@ impl Default for Plugin {
 impl Made {
     /// A component of our world that does nothing.
     pub(crate) fn plain() -> Self {
-        Self::Plugin(Plugin::default())
+        Self::Plugin(Box::default())
     }
 
     /// The same, by another name.
     pub(crate) fn named(name: &str) -> Self {
-        Self::Plugin(Plugin {
+        Self::Plugin(Box::new(Plugin {
             name: name.to_owned(),
             ..Plugin::default()
-        })
+        }))
     }
 }
 

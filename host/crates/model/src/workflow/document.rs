@@ -34,6 +34,15 @@ const TIMEOUT_SECONDS_MAX: f64 = 31_536_000.0;
 
 /// Reads a whole file.
 pub(super) fn parse(source: &Source) -> Result<Parsed, Diagnostics> {
+    let mut parsed = parse_tree(source);
+    match &mut parsed {
+        Ok(parsed) => parsed.warnings.fit(source),
+        Err(errors) => errors.fit(source),
+    }
+    parsed
+}
+
+fn parse_tree(source: &Source) -> Result<Parsed, Diagnostics> {
     let root = yaml::parse(source)?;
     let mut errors = Diagnostics::new();
     let workflow = Fields::read(&root, "a workflow", KEYS, &mut errors).and_then(|fields| read(&fields, &mut errors));

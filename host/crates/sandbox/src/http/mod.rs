@@ -263,13 +263,13 @@ impl Egress {
             };
         }
         let made = || client(connector, tasks);
-        Sender::Plain(self.plain.get_or_insert_with(made).clone())
+        Sender::Plain(Box::new(self.plain.get_or_insert_with(made).clone()))
     }
 }
 
 /// Sends one request.
 enum Sender {
-    Plain(Client<Connector, WasiBody>),
+    Plain(Box<Client<Connector, WasiBody>>),
     Secure {
         cell: Arc<tokio::sync::OnceCell<Client<HttpsConnector<Connector>, WasiBody>>>,
         tls: Tls,

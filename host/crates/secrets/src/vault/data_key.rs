@@ -162,7 +162,7 @@ mod tests {
             assert!(matches!(opened, Err(VaultError::DamagedValue { .. })), "{opened:?}");
         }
         // The very key, by another name.
-        let renamed = DataKey::of(second.id, first.key.clone());
+        let renamed = DataKey::of(second.id, first.key);
         assert!(renamed.open(&name("A"), &sealed).is_err());
     }
 
