@@ -125,7 +125,20 @@ impl Loaded {
 
     /// The files that hold keys and secrets.
     fn private_files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.key_file()];
+        let storage = self.storage_path();
+        let beside = |end: &str| {
+            let mut name = storage.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        // Who has the cache's key forges code that runs outside of every sandbox; who writes the database forges executions.
+        let mut files = vec![
+            self.key_file(),
+            self.cache_options().folder.join("key"),
+            beside("-wal"),
+            beside("-shm"),
+            storage,
+        ];
         files.extend(self.secrets_file().map(Path::to_path_buf));
         files
     }

@@ -1,6 +1,6 @@
 //! The operator's ceiling: what workflows may grant themselves, before anything runs and again when it is opened.
 
-use crate::process::{Place, task};
+use crate::process::{Place, task, task as task_of};
 use crate::server::{Server, response};
 
 /// A place with the default policy.
@@ -150,4 +150,39 @@ fn a_proxy_is_the_operators_alone_and_is_asked_for_the_checked_address() {
     let asked = |line: &String| line.starts_with("CONNECT 127.0.0.1:") || line.starts_with("CONNECT [::1]:");
     assert!(!lines.is_empty() && lines.iter().all(asked), "{lines:?}");
     assert_eq!(target.requests().len(), 1, "the proxy was gone around");
+}
+
+#[test]
+fn no_grant_opens_the_engines_own_files() {
+    let task = |id: &str, action: &str, inputs: &str| {
+        format!("  - {{ id: {id}, type: core/file.{action}, onError: continue, inputs: {{ {inputs} }} }}\n")
+    };
+    let files = ["cache/key", "db.sqlite", "db.sqlite-wal", "cache/../cache/key"];
+    let reads = files.iter().enumerate().map(|(number, file)| {
+        task(
+            &format!("read{number}"),
+            "read",
+            &format!("path: /data/{file}, as: base64"),
+        )
+    });
+    let text = format!(
+        "id: f\npermissions: {{ filesystem: {{ write: [./data] }} }}\ntasks:\n{}{}{}{}",
+        reads.collect::<String>(),
+        task("write", "write", "path: /data/cache/key, content: forged"),
+        task("move", "move", "from: /data/cache, to: /data/mine"),
+        task("own", "write", "path: /data/own.txt, content: mine"),
+    );
+    let place = place(&text, "");
+    std::fs::create_dir_all(place.path("data/cache")).expect("made");
+    std::fs::write(place.path("data/cache/key"), [7; 32]).expect("written");
+    place.run("run flow.yaml --no-progress").code(0);
+    let execution = place.inspect();
+    for id in ["read0", "read1", "read2", "read3", "write", "move"] {
+        assert_eq!(task_of(&execution, id)["state"], "FAILED", "{id}: {execution:#}");
+    }
+    assert_eq!(task_of(&execution, "own")["state"], "SUCCESS", "{execution:#}");
+    assert_eq!(
+        std::fs::read(place.path("data/cache/key")).expect("it is there").len(),
+        32
+    );
 }

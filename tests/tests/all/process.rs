@@ -83,7 +83,7 @@ pub(crate) fn redact(text: &str, place: &Place) -> String {
         (r"\b\d+\.\d [KM]iB", "<size>"),
         (r"\buid \d+", "uid <number>"),
         // Columns are as wide as what stands in them.
-        (r"(<duration>|DURATION|<size>) +(\S)", "$1  $2"),
+        (r"(<duration>|DURATION|SIZE|<size>) +(\S)", "$1  $2"),
     ];
     rules.iter().fold(text, |text, (pattern, with)| {
         regex::Regex::new(pattern)

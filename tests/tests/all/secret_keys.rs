@@ -92,8 +92,11 @@ fn what_was_changed_in_the_database_does_not_open() {
     sql(&place, "UPDATE secrets SET sealed = x'01' WHERE name = 'TOKEN';");
     set(&place, "TOKEN", "third-word");
     assert_eq!(given(&place, "run flow.yaml"), digest("third-word"));
-    let rows = "(SELECT substr(sealed, 1, 20) || x'00' || substr(sealed, 22) FROM secret_keys)";
-    check("damaged-key", &format!("UPDATE secret_keys SET sealed = {rows};"));
+    // A part of a blob is a blob still, so it is the cipher that finds what is missing, and not the database.
+    check(
+        "damaged-key",
+        "UPDATE secret_keys SET sealed = substr(sealed, 1, length(sealed) - 1);",
+    );
 }
 
 #[test]

@@ -32,6 +32,16 @@ impl Hidden {
         !self.0.is_empty() && (entry(path).is_some_and(is_hidden) || path.canonicalize().is_ok_and(is_hidden))
     }
 
+    /// Whether a path of the host is a folder that holds a hidden file: moving it would give the file another name.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        let above = |folder: PathBuf| {
+            self.0
+                .iter()
+                .any(|hidden| *hidden != folder && hidden.starts_with(&folder))
+        };
+        !self.0.is_empty() && entry(path).is_some_and(above)
+    }
+
     /// Whether an open file is a hidden one, by whatever name it was found: a name may have changed since it was asked about.
     pub(super) fn is(&self, file: &File) -> bool {
         let Some(opened) = file.metadata().ok().filter(|_| !self.0.is_empty()) else {

@@ -112,6 +112,11 @@ impl Files {
         let mount = handle.mount.and_then(|index| self.mounts.get(index));
         match mount.filter(|mount| mount.allows(&full, access)) {
             Some(mount) if self.hidden.names(&mount.on_host(&full)) => self.deny_hidden(&full).await,
+            Some(mount)
+                if access == Access::Write && full != mount.guest && self.hidden.holds(&mount.on_host(&full)) =>
+            {
+                self.deny_hidden(&full).await;
+            }
             Some(_) => return Ok(()),
             None => self.deny(mount, &full, access).await,
         }
