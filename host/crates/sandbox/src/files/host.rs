@@ -173,7 +173,7 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     async fn rename_at(&mut self, fd: Fd, from: String, to_fd: Fd, to: String) -> FsResult<()> {
-        self.files.ask(&fd, &from, Access::Write).await?;
+        self.files.ask_move(&fd, &from).await?;
         self.files.ask(&to_fd, &to, Access::Write).await?;
         self.wasi.rename_at(fd, from, to_fd, to).await
     }

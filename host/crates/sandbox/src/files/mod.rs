@@ -112,15 +112,23 @@ impl Files {
         let mount = handle.mount.and_then(|index| self.mounts.get(index));
         match mount.filter(|mount| mount.allows(&full, access)) {
             Some(mount) if self.hidden.names(&mount.on_host(&full)) => self.deny_hidden(&full).await,
-            Some(mount)
-                if access == Access::Write && full != mount.guest && self.hidden.holds(&mount.on_host(&full)) =>
-            {
-                self.deny_hidden(&full).await;
-            }
             Some(_) => return Ok(()),
             None => self.deny(mount, &full, access).await,
         }
         Err(ErrorCode::NotPermitted)
+    }
+
+    /// Whether `path` below a handle may be moved; a denial is told.
+    async fn ask_move(&self, fd: &Resource<Descriptor>, path: &str) -> Result<(), ErrorCode> {
+        self.ask(fd, path, Access::Write).await?;
+        let handle = self.handles.get(&fd.rep()).ok_or(ErrorCode::BadDescriptor)?;
+        let full = joined(&handle.path, path);
+        let mount = handle.mount.and_then(|index| self.mounts.get(index));
+        if mount.is_some_and(|mount| self.hidden.holds(&mount.on_host(&full))) {
+            self.deny_hidden(&full).await;
+            return Err(ErrorCode::NotPermitted);
+        }
+        Ok(())
     }
 
     /// Whether an open handle is a hidden file; a denial is told.
