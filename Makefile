@@ -48,13 +48,13 @@ doc:
 	$(CARGO) test --release --locked --workspace --doc
 
 soak: build ## Kill executions at random instants, many times
-	CRASH_SEEDS=$(or $(SEEDS),0..200) $(CARGO) test --release --locked --package autokestra-tests --test all crash -- --nocapture
+	CRASH_SEEDS=$(or $(SEEDS),0..200) $(CARGO) test --release --locked --workspace --test all crash -- --nocapture
 
 fuzz: build ## Feed random input to everything that strangers write
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(CARGO) test --release --locked --workspace --lib --bins --tests fuzz::
 
 bench: build ## Measure against floors of the same run
-	$(CARGO) bench --locked --package autokestra-tests
+	$(CARGO) bench --locked --workspace --bench '*'
 
 clean: ## Remove what was built
 	$(CARGO) clean

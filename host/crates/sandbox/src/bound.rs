@@ -77,8 +77,11 @@ impl Bound {
         })
     }
 
-    /// How many bytes at the end of `text` could be the beginning of a placeholder.
+    /// How many bytes at the end of `text` could be the beginning of a placeholder. Those of a whole one are not: it may end with
+    /// the letter that each begins with.
     pub(crate) fn begun(&self, text: &[u8]) -> usize {
+        let whole = self.find(text).last().map_or(0, |seen| seen.end);
+        let text = text.get(whole..).unwrap_or_default();
         let longest = self
             .secrets
             .iter()

@@ -26,6 +26,10 @@ impl Hidden {
         Self(hidden)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a path of the host names a hidden file, itself or by links.
     pub(super) fn names(&self, path: &Path) -> bool {
         let is_hidden = |path: PathBuf| self.0.contains(&path);

@@ -85,7 +85,12 @@ impl HostDescriptor for FilesView<'_> {
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
         self.files.ask_handle(&fd, Access::Read).await?;
-        self.wasi.read_directory(fd).await
+        let folder = self.files.folder_with_hidden(&fd);
+        let stream = self.wasi.read_directory(fd).await?;
+        if let Some(folder) = folder {
+            self.files.listed.insert(stream.rep(), folder);
+        }
+        Ok(stream)
     }
 
     async fn sync(&mut self, fd: Fd) -> FsResult<()> {
@@ -229,10 +234,24 @@ impl HostDirectoryEntryStream for FilesView<'_> {
         &mut self,
         stream: Resource<DirectoryEntryStream>,
     ) -> FsResult<Option<DirectoryEntry>> {
-        self.wasi.read_directory_entry(stream).await
+        let Some(folder) = self.files.listed.get(&stream.rep()) else {
+            return self.wasi.read_directory_entry(stream).await;
+        };
+        loop {
+            let next = Resource::new_borrow(stream.rep());
+            let entry = self.wasi.read_directory_entry(next).await?;
+            // Whoever lists a folder looks at each entry of it, and a denial would end the whole list.
+            if !entry
+                .as_ref()
+                .is_some_and(|entry| self.files.hidden.names(&folder.join(&entry.name)))
+            {
+                return Ok(entry);
+            }
+        }
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
+        self.files.listed.remove(&stream.rep());
         HostDirectoryEntryStream::drop(&mut self.wasi, stream)
     }
 }

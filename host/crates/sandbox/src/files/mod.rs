@@ -39,6 +39,8 @@ pub(crate) struct Files {
     folders: HashMap<usize, Dir>,
     /// What each handle of the guest stands for, by its number in the table.
     handles: HashMap<u32, Handle>,
+    /// The folders of the host that are being listed and may have hidden files, by the number of the stream.
+    listed: HashMap<u32, PathBuf>,
     /// Handles that the guest opened itself.
     open: usize,
     /// What it may still write into folders of the engine's own.
@@ -79,6 +81,7 @@ impl Files {
             denials,
             folders: HashMap::new(),
             handles: HashMap::new(),
+            listed: HashMap::new(),
             open: 0,
             quota: Quota::default(),
             refused: false,
@@ -116,6 +119,13 @@ impl Files {
             None => self.deny(mount, &full, access).await,
         }
         Err(ErrorCode::NotPermitted)
+    }
+
+    /// The folder of the host behind a handle, where its list may have hidden files to leave out.
+    fn folder_with_hidden(&self, fd: &Resource<Descriptor>) -> Option<PathBuf> {
+        let handle = self.handles.get(&fd.rep()).filter(|_| !self.hidden.is_empty())?;
+        let mount = self.mounts.get(handle.mount?)?;
+        Some(mount.on_host(&handle.path))
     }
 
     /// Whether `path` below a handle may be moved; a denial is told.
