@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::commands::{completions, config, execution, graph, man, plugin, run, schema, secret, validate};
+use crate::commands::{audit, completions, config, execution, graph, man, plugin, run, schema, secret, validate};
 use crate::error::{CliError, Exit};
-use crate::render::{ColorChoice, Ui};
+use crate::render::ColorChoice;
+use crate::trace::LogFormat;
 
 /// Threads that run guests and everything else; a guest yields every 10 ms, so a few serve many.
 const THREADS_MAX: usize = 16;
@@ -46,6 +44,18 @@ pub(crate) struct Global {
     /// Tell more of what goes on inside; twice for all of it
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub(crate) verbose: u8,
+    /// How what goes on inside is told
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "WORKFLOW_LOG_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub(crate) log_format: LogFormat,
     /// When to colour
     #[arg(
         long,
@@ -68,6 +78,9 @@ pub(crate) enum Command {
     /// Look at executions
     #[command(subcommand)]
     Execution(execution::Command),
+    /// Look at the audit trail, and check it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -79,24 +92,6 @@ pub(crate) enum Command {
     Config(config::Command),
     Completions(completions::Arguments),
     Man(man::Arguments),
-}
-
-/// Sets up what developers are told, on stderr; nothing unless they ask.
-///
-/// Only our own crates are heard: wasmtime's bindings trace every call of a guest with its arguments, and those may hold secrets.
-pub(crate) fn trace(verbose: u8, ui: &Ui) {
-    let level = match verbose {
-        0 => return,
-        1 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
-    let ours = Targets::new()
-        .with_target("autokestra", level)
-        .with_target("workflow", level);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(ui.colors_notes())
-        .with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 /// The runtime of one command.

@@ -6,6 +6,8 @@ mod config;
 mod error;
 mod place;
 mod render;
+mod telemetry;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -27,7 +29,10 @@ fn main() -> ExitCode {
     };
     let ui = Ui::new(cli.global.color);
     tell_of_panics(ui);
-    cli::trace(cli.global.verbose, &ui);
+    if let Some(wrong) = trace::start(cli.global.verbose, cli.global.log_format, &ui) {
+        // Nobody is left to be told where stderr is closed.
+        drop(ui.error("warning", &wrong));
+    }
     let runtime = match cli::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return error.report(&ui).into(),

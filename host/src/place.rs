@@ -12,6 +12,7 @@ use crate::cli::Global;
 use crate::config::{self, Loaded};
 use crate::error::CliError;
 use crate::render::Ui;
+use crate::telemetry::Telemetry;
 
 /// The configuration, and the way to what it names.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) settings: Loaded,
     /// The file of secrets that the command names.
     pub(crate) secrets: Option<PathBuf>,
+    /// Where traces of executions go, if anywhere.
+    pub(crate) telemetry: Option<Telemetry>,
 }
 
 impl Place {
@@ -28,9 +31,14 @@ impl Place {
         for warning in &settings.warnings {
             ui.error("warning", warning)?;
         }
+        let (telemetry, wrong) = Telemetry::read(&|name| std::env::var(name).ok());
+        for warning in &wrong {
+            ui.error("warning", warning)?;
+        }
         Ok(Self {
             settings,
             secrets: None,
+            telemetry,
         })
     }
 
@@ -45,8 +53,8 @@ impl Place {
     /// This place, with a file of secrets that wins over all others.
     pub(crate) fn with_secrets(&self, file: Option<PathBuf>) -> Self {
         Self {
-            settings: self.settings.clone(),
             secrets: file,
+            ..self.clone()
         }
     }
 

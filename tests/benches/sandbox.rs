@@ -196,6 +196,7 @@ impl Ours {
             masker: Masker::none(),
             bound: Arc::default(),
             pinned: None,
+            trace: None,
             events,
             state: Arc::new(NoState),
         };

@@ -16,6 +16,7 @@ use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::view::DetailView;
 use crate::render::{Tint, Ui, human, log_line, outcome, safe};
+use crate::telemetry::Exporter;
 
 /// Events that wait for the screen; a full channel makes the execution wait for it.
 pub(super) const EVENTS_QUEUED_MAX: usize = 1024;
@@ -48,20 +49,26 @@ pub(crate) struct Bringing {
 /// A runner on a store and a sandbox.
 pub(super) fn runner(place: &Place, store: &Arc<dyn Store>, sandbox: Sandbox) -> Runner {
     let seed = SystemClock.now().as_millis().cast_unsigned() ^ u64::from(std::process::id()).rotate_left(32);
-    Runner::new(
+    let runner = Runner::new(
         place.settings.runner_options(),
         Arc::clone(store),
         sandbox,
         Arc::new(SystemClock),
         seed,
-    )
+    );
+    match &place.telemetry {
+        Some(telemetry) => runner.traced(Arc::new(Exporter::start(telemetry))),
+        None => runner,
+    }
 }
 
 /// The values of a workflow's secrets: from the command's file, the environment, the configured file, then the secret store.
 pub(super) async fn secrets(workflow: &Workflow, place: &Place, store: &Arc<dyn Store>) -> Result<Secrets, CliError> {
     let mut gathered = gathered(workflow, place)?;
     place.secret_store(store).complete(&mut gathered).await?;
-    Ok(gathered.finish()?)
+    let secrets = gathered.finish()?;
+    crate::trace::hide(&secrets);
+    Ok(secrets)
 }
 
 /// Those that are in a file or in the environment.
@@ -102,6 +109,9 @@ pub(super) async fn to_the_end(
     let ended = handle.wait().await;
     // What it started without waiting for it is not cut off.
     runner.idle().await;
+    if let Some(lost) = runner.close_tracer().await {
+        ui.error("warning", &lost)?;
+    }
     let signal = if watcher.is_finished() {
         watcher.await.ok()
     } else {

@@ -1,5 +1,6 @@
 //! One file per command, named as it is typed.
 
+pub(crate) mod audit;
 mod children;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -30,13 +31,19 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> Result<Exit, CliError> {
         Command::Graph(arguments) => return graph::run(arguments, &ui),
         Command::Completions(arguments) => return completions::run(arguments, &ui),
         Command::Man(arguments) => return man::run(arguments, &ui),
-        Command::Run(_) | Command::Validate(_) | Command::Execution(_) | Command::Plugin(_) | Command::Secret(_) => {}
+        Command::Run(_)
+        | Command::Validate(_)
+        | Command::Execution(_)
+        | Command::Audit(_)
+        | Command::Plugin(_)
+        | Command::Secret(_) => {}
     }
     let place = Place::load(&cli.global, &ui)?;
     match cli.command {
         Command::Run(arguments) => run::run(arguments, &place, ui).await,
         Command::Validate(arguments) => validate::run(&arguments, &place, &ui).await,
         Command::Execution(command) => execution::run(command, &place, &ui).await,
+        Command::Audit(command) => audit::run(command, &place, &ui).await,
         Command::Plugin(command) => plugin::run(command, &place, &ui).await,
         Command::Config(_) | Command::Graph(_) | Command::Schema(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(Exit::Success)

@@ -20,6 +20,9 @@ const FILE: &str = "config.yaml";
 /// What our variables begin with.
 const VARIABLE_PREFIX: &str = "WORKFLOW_";
 
+/// The variable of `--log-format`.
+const LOG_FORMAT_VARIABLE: &str = "WORKFLOW_LOG_FORMAT";
+
 /// Where a setting's value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -282,16 +285,17 @@ fn read_variables(
     loaded: &mut Loaded,
 ) -> Result<(), ConfigError> {
     let mut wrong = Vec::new();
-    // Secrets, and the key to them, are no settings.
+    // Secrets, and the key to them, are no settings; nor is what the command line reads before there are any.
+    let others = [KEY_VARIABLE, LOG_FORMAT_VARIABLE];
     let ours = variables.filter(|(name, _)| {
-        name.starts_with(VARIABLE_PREFIX) && !name.starts_with(SECRET_PREFIX) && name != KEY_VARIABLE
+        name.starts_with(VARIABLE_PREFIX) && !name.starts_with(SECRET_PREFIX) && !others.contains(&name.as_str())
     });
     let mut ours: Vec<_> = ours.collect();
     ours.sort();
     for (name, text) in ours {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.variable == name) else {
             let known = SETTINGS.iter().map(|setting| setting.variable);
-            let near = nearest(&name, known.chain([KEY_VARIABLE]));
+            let near = nearest(&name, known.chain(others));
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             loaded
                 .warnings

@@ -131,10 +131,12 @@ impl Loaded {
             name.push(end);
             PathBuf::from(name)
         };
-        // Who has the cache's key forges code that runs outside of every sandbox; who writes the database forges executions.
+        // Who has the cache's key forges code that runs outside of every sandbox; who writes the database forges executions,
+        // and with the key of the audit trail unseen.
         let mut files = vec![
             self.key_file(),
             self.cache_options().folder.join("key"),
+            self.sqlite_options().audit_key(),
             beside("-wal"),
             beside("-shm"),
             storage,

@@ -375,25 +375,7 @@ fn timeline(ui: &Ui, detail: &ExecutionDetail) -> String {
 }
 
 fn audit(ui: &Ui, events: &[AuditEventRow]) -> String {
-    let mut table = Table::new(ui, &["  TIME", "EVENT", "TASK", "METADATA"]);
-    for event in events {
-        let metadata = match event.metadata.value() {
-            Value::Object(entries) => entries
-                .iter()
-                .filter(|(key, value)| !value.is_null() && *key != "taskId")
-                .map(|(key, value)| format!("{key}={}", shown(value, false)))
-                .collect::<Vec<_>>()
-                .join(" "),
-            other => other.to_string(),
-        };
-        table.row(vec![
-            format!("  {}", event.at),
-            event.kind.clone(),
-            safe(event.task.as_deref().unwrap_or_default()).into_owned(),
-            safe(&metadata).into_owned(),
-        ]);
-    }
-    head(ui, "Audit trail") + &table.to_string()
+    head(ui, "Audit trail") + &super::audit::events(ui, events, false)
 }
 
 /// The end of `run`: how it went, and what it returns.

@@ -1,5 +1,7 @@
 //! What people see: text, tables, colours, diagnostics. Takes views and prints them; asks nothing of anybody.
 
+mod audit;
+mod audit_view;
 mod cache;
 mod execution;
 mod files;
@@ -13,6 +15,8 @@ mod table;
 mod ui;
 pub(crate) mod view;
 
+pub(crate) use audit::{audit_page, chain, trail};
+pub(crate) use audit_view::{AuditEventView, AuditPageView, ChainView, TrailView};
 pub(crate) use cache::{cache, cache_json};
 pub(crate) use execution::{Parts, detail, outcome, page};
 pub(crate) use files::files;

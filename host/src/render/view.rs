@@ -359,7 +359,7 @@ impl<'a> LogView<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AuditView<'a> {
+pub(crate) struct AuditView<'a> {
     sequence: i64,
     timestamp: Timestamp,
     #[serde(rename = "type")]
@@ -371,7 +371,7 @@ struct AuditView<'a> {
 }
 
 impl<'a> AuditView<'a> {
-    fn new(row: &'a AuditEventRow) -> Self {
+    pub(crate) fn new(row: &'a AuditEventRow) -> Self {
         Self {
             sequence: row.sequence,
             timestamp: row.at,

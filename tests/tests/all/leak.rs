@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::forms::forms;
 use crate::process::{Place, Run};
+use crate::server::{Server, response};
 use crate::support::hostile_component;
 
 /// Secrets in all, and of one workflow.
@@ -113,6 +114,12 @@ fn no_form_of_any_secret_is_printed_or_kept() {
     place.write("config.yaml", "plugins: { directories: [plugins] }\n");
     std::fs::create_dir(place.path("plugins")).expect("create a folder");
     std::fs::copy(hostile_component(), place.path("plugins/hostile.wasm")).expect("copy the component");
+    // All that is traced goes out too.
+    let collector = Server::start_concurrent(|_, _| response("200 OK", "application/json", "{}"));
+    place.set(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        &format!("http://127.0.0.1:{}", collector.port),
+    );
     let mut found = Vec::new();
     for some in secrets.chunks(OF_A_WORKFLOW) {
         for run in run(&mut place, some) {
@@ -121,6 +128,12 @@ fn no_form_of_any_secret_is_printed_or_kept() {
             found.push(("stderr".to_owned(), run.stderr.into_bytes()));
         }
     }
+    let exported = collector.requests();
+    assert!(exported.len() >= SECRETS / OF_A_WORKFLOW, "{} exports", exported.len());
+    let exported = exported
+        .into_iter()
+        .map(|request| ("an export".to_owned(), request.body.into_bytes()));
+    found.extend(exported);
     std::fs::remove_dir_all(place.path("plugins")).expect("it is there");
     files(place.root(), &mut found);
     let printed: usize = found

@@ -48,6 +48,7 @@ async fn run(sandbox: &Sandbox, plugin: &Arc<Plugin>, fuel: Option<u64>, pinned:
         masker: Masker::none(),
         bound: Arc::default(),
         pinned,
+        trace: None,
         events,
         state: Arc::new(NoState),
     };

@@ -1,5 +1,6 @@
 //! Executions from end to end, in one binary: the engine as a library, the program as a process.
 
+mod audit;
 mod built;
 mod cache;
 mod cases;
@@ -35,6 +36,7 @@ mod secrets;
 mod server;
 mod sockets;
 mod support;
+mod telemetry;
 mod tls;
 mod tries;
 mod unit_graph;

@@ -165,6 +165,7 @@ impl Bench {
             masker: Masker::none(),
             bound: Arc::default(),
             pinned: None,
+            trace: None,
             events,
             state: Arc::new(NothingKept),
         };

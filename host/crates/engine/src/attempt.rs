@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{
-    ActionName, Clock, Digest, Limits, PastCeiling, Permissions, ReasonCode, Timestamp, WorkflowId,
+    ActionName, Clock, Digest, ExecutionId, Limits, PastCeiling, Permissions, ReasonCode, Timestamp, WorkflowId,
 };
 use autokestra_sandbox::{Attempt, Context, Failure, GrantError, Grants, GuestEvent, Sandbox, Usage, Work};
 use autokestra_secrets::Masker;
@@ -17,6 +17,7 @@ use crate::event::RunEvent;
 use crate::hidden::Hidden;
 use crate::logs::{self, GUEST_EVENTS_QUEUED_MAX, LogTarget};
 use crate::options::{Environment, Flows};
+use crate::span::Traced;
 use crate::state_source::StoredState;
 use crate::stop::StopReason;
 use crate::unit::Unit;
@@ -42,6 +43,8 @@ pub(crate) struct AttemptShared {
     pub(crate) artifacts: Artifacts,
     pub(crate) log_buffer: usize,
     pub(crate) log_flush: Duration,
+    /// How it is traced, where it is.
+    pub(crate) traced: Option<Traced>,
 }
 
 /// One attempt that is to be run. It holds its slot until its end is taken.
@@ -92,6 +95,8 @@ pub(crate) struct Ended {
     /// The files that it left.
     pub(crate) files: Vec<Artifact>,
     pub(crate) log: LogTarget,
+    /// The execution that it started.
+    pub(crate) child: Option<ExecutionId>,
     /// Its slot, which is free once its end is taken: so no more attempts are RUNNING in the store than may.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
@@ -175,6 +180,7 @@ pub(crate) async fn run(
         rows,
         files: guest.files,
         log,
+        child: None,
         slot: Some(slot),
     })
 }
@@ -277,6 +283,8 @@ fn prepare(
     } else {
         None
     };
+    let traced = shared.traced.as_ref();
+    let trace = traced.map(|traced| traced.attempt(shared.lease.execution(), &spec.run, spec.attempt));
     let context = Context {
         execution: shared.lease.execution(),
         workflow: shared.workflow.clone(),
@@ -300,6 +308,7 @@ fn prepare(
         masker: shared.masker.clone(),
         bound: Arc::clone(&shared.hidden.bound),
         pinned: None,
+        trace,
         events,
         state: Arc::new(state),
     };

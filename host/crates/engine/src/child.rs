@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use autokestra_model::{ExecutionId, ExecutionState, GivenInput, PluginName, ReasonCode, Timestamp};
+use autokestra_model::{ExecutionId, ExecutionState, GivenInput, PluginName, ReasonCode, Timestamp, TraceContext};
 use autokestra_sandbox::{Failure, Usage};
 use autokestra_secrets::{Masked, MaskedJson, Masker};
 use autokestra_store::{ParentLink, RunKey, StoreError};
@@ -31,6 +31,8 @@ pub(crate) struct ChildOf {
     pub(crate) above: Vec<String>,
     /// All that is hidden above it, and so in it.
     pub(crate) hidden: Hidden,
+    /// The span of the attempt that started it.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// An attempt of `core/flow.run`.
@@ -57,7 +59,12 @@ pub(crate) fn run(
     Box::pin(async move {
         let runner = Runner::of(runner);
         let waits = job.input.get("wait") != Some(&Value::Bool(false));
-        let end = match begin(&job, &runner, &shared).await {
+        let mut child = job.existing;
+        let begun = begin(&job, &runner, &shared).await;
+        if let Ok(Begun::Running(handle)) = &begun {
+            child = Some(handle.id());
+        }
+        let end = match begun {
             Err(message) => End::Failed(failure(ReasonCode::InvalidInput, shared.masker.mask(&message), false)),
             Ok(Begun::Ended(end)) => end,
             Ok(Begun::Running(handle)) if !waits => End::Output(json!({ "executionId": handle.id() })),
@@ -96,6 +103,7 @@ pub(crate) fn run(
             rows: Vec::new(),
             files: Vec::new(),
             log,
+            child,
             slot: None,
         })
     })
@@ -107,6 +115,7 @@ enum Begun {
 }
 
 async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Result<Begun, String> {
+    let traced = shared.traced.as_ref();
     let link = ParentLink {
         execution: shared.lease.execution(),
         run: job.run.clone(),
@@ -115,6 +124,7 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
         parent: link,
         above: shared.above.clone(),
         hidden: shared.hidden.clone(),
+        trace: traced.map(|traced| traced.attempt(shared.lease.execution(), &job.run, job.attempt)),
     };
     if let Some(id) = job.existing {
         return again(id, runner, shared, child).await;

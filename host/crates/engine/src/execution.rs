@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{
-    Digest, ExecutionState, Limits, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow,
+    Digest, ExecutionId, ExecutionState, Limits, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow,
 };
 use autokestra_sandbox::Plugin;
 use autokestra_secrets::{Masked, Secrets};
@@ -75,6 +75,8 @@ pub(crate) struct Execution {
     pub(crate) stopping: Option<Stop>,
     /// What runs now is being stopped: nothing follows from its ends.
     pub(crate) halted: bool,
+    /// The executions that attempts started, until these end.
+    pub(crate) started_children: HashMap<Unit, ExecutionId>,
     /// The tasks of `finally` may run.
     pub(crate) last: bool,
     pub(crate) first: Vec<Change>,
@@ -137,6 +139,7 @@ impl Execution {
             failure: None,
             stopping: None,
             halted: false,
+            started_children: HashMap::new(),
             last: false,
             first: parts.first,
             first_children: Vec::new(),
@@ -273,6 +276,9 @@ impl Execution {
             );
             let handle = self.running.spawn(child);
             self.running_as.insert(handle.id(), key);
+        }
+        if let Some(traced) = &self.shared.traced {
+            traced.take(batch.spans);
         }
         for event in batch.events {
             self.tell(event).await;

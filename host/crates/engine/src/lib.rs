@@ -26,6 +26,7 @@ mod rows;
 mod runner;
 mod secret_store;
 mod settle;
+mod span;
 mod state_source;
 mod stop;
 mod unit;
@@ -39,4 +40,5 @@ pub use options::{Environment, Flow, Flows, Given, Retried, RunnerOptions, Start
 pub use own::{OwnPlugin, own_plugin, own_plugins};
 pub use runner::{Canceller, RunHandle, Runner};
 pub use secret_store::{SecretStore, SecretStoreError};
+pub use span::{Span, SpanValue, Tracer};
 pub use stop::StopReason;

@@ -395,6 +395,7 @@ fn run_of_row(row: &TaskRunRow) -> TaskRun {
             .unwrap_or_default(),
         failures: u32::try_from(failures).unwrap_or(u32::MAX),
         started_at: row.started_at,
+        attempt_at: row.attempts.last().map(|attempt| attempt.started_at),
         ended_at: row.ended_at,
         reason: row.reason,
         message: row.message.clone(),

@@ -119,7 +119,8 @@ impl Execution {
     }
 
     /// The row of an attempt's end.
-    pub(crate) fn attempt_row(&self, ended: &AttemptEnd, error: Option<AttemptErrorRow>, batch: &mut Batch) {
+    pub(crate) fn attempt_row(&mut self, ended: &AttemptEnd, error: Option<AttemptErrorRow>, batch: &mut Batch) {
+        self.note_attempt(ended, error.as_ref(), batch);
         batch.changes.push(Change::AttemptEnded {
             run: self.key(ended.unit),
             attempt: ended.attempt,
@@ -209,7 +210,7 @@ impl Execution {
         let tasks = (0..self.plan.len())
             .map(|task| self.summary(Unit::task(task)))
             .collect();
-        Outcome {
+        let outcome = Outcome {
             execution: self.shared.lease.execution(),
             workflow: self.shared.workflow.clone(),
             state: next.to,
@@ -219,7 +220,9 @@ impl Execution {
             started_at: self.started_at,
             ended_at: at,
             tasks,
-        }
+        };
+        self.note_execution(&outcome, batch);
+        outcome
     }
 
     pub(crate) fn verdict(&self) -> (Next<ExecutionState>, Option<Masked>, Option<MaskedJson>) {

@@ -21,6 +21,7 @@ use crate::keeper::Keeper;
 use crate::options::{Given, RunnerOptions, StartRequest};
 use crate::own::own_plugin;
 use crate::restore;
+use crate::span::{Origin, Traced, Tracer};
 use crate::stop::{Stop, StopReason};
 
 /// Starts executions on one store and one sandbox. Cheap to clone.
@@ -40,6 +41,7 @@ pub(crate) struct RunnerShared {
     pub(crate) workflows: Arc<Semaphore>,
     pub(crate) tasks: Arc<Semaphore>,
     pub(crate) keeper: Keeper,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Runner {
@@ -67,8 +69,24 @@ impl Runner {
                 workflows,
                 tasks,
                 keeper: Keeper::default(),
+                tracer: None,
             }),
         }
+    }
+
+    /// This runner, which tells `tracer` of the spans of its executions. To be called before it starts any.
+    #[must_use]
+    pub fn traced(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.tracer = Some(tracer);
+        }
+        self
+    }
+
+    /// Lets the tracer send what it has, where there is one; what could not be sent, in a sentence.
+    pub async fn close_tracer(&self) -> Option<String> {
+        let tracer = self.shared.tracer.as_ref()?;
+        tracer.close().await
     }
 
     /// Loads the workflow's plugins, stores the execution as PENDING, and runs it in the background.
@@ -111,6 +129,7 @@ impl Runner {
         let kept = retry
             .as_ref()
             .map(|retried| restore::kept(&plan, retried, &self.shared.options.artifacts, self.shared.clock.now()));
+        let retried = retry.as_ref().map(|retried| retried.detail.row.id);
         let new = NewExecution {
             id,
             workflow: given.workflow.id.clone(),
@@ -122,7 +141,7 @@ impl Runner {
                 base: given.base.display().to_string(),
             },
             parent: child.as_ref().map(|child| child.parent.clone()),
-            retry_of: retry.map(|retried| retried.detail.row.id),
+            retry_of: retried,
             tasks: new_tasks(&given.workflow),
             at,
         };
@@ -135,11 +154,18 @@ impl Runner {
             at,
             event: actor,
         };
+        let origin = Origin {
+            attempt: child.as_ref().and_then(|child| child.trace),
+            retried,
+            trigger: Some(trigger.to_owned()),
+        };
         let inside = Inside {
             hidden,
             above,
             inside: child.is_some(),
+            traced: shared.tracer.as_ref().map(|tracer| Traced::new(tracer, id, origin)),
         };
+        tracing::debug!(execution = %id, workflow = %given.workflow.id, trigger, "execution created");
         let masking = (masker, inside);
         let parts = self.parts(given, masking, plugins, lease, (inputs, at), (vec![triggered], random));
         let (stop, stopped) = watch::channel(None);
@@ -189,12 +215,19 @@ impl Runner {
             },
         };
         let started_at = detail.row.started_at.unwrap_or(at);
+        let origin = Origin {
+            attempt: child.as_ref().and_then(|child| child.trace),
+            retried: detail.retry_of,
+            trigger: None,
+        };
         let name = detail.source.as_ref().map_or("", |source| &source.name);
         let inside = Inside {
             hidden,
             above: above(child.as_ref(), name),
             inside: child.is_some(),
+            traced: shared.tracer.as_ref().map(|tracer| Traced::new(tracer, id, origin)),
         };
+        tracing::debug!(execution = %id, "execution taken up");
         let masking = (masker, inside);
         let parts = self.parts(
             given,
@@ -249,6 +282,7 @@ impl Runner {
             artifacts: shared.options.artifacts.clone(),
             log_buffer: shared.options.log_buffer.max(1),
             log_flush: shared.options.log_flush,
+            traced: inside.traced,
         };
         ExecutionParts {
             runner: shared,
@@ -298,6 +332,7 @@ struct Inside {
     hidden: Hidden,
     above: Vec<String>,
     inside: bool,
+    traced: Option<Traced>,
 }
 
 /// The workflows above an execution and its own.

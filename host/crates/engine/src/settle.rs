@@ -158,6 +158,7 @@ impl Execution {
         let run = self.run_of(unit);
         run.attempts += 1;
         run.started_at.get_or_insert(at);
+        run.attempt_at = Some(at);
         run.attempts
     }
 
@@ -194,6 +195,8 @@ impl Execution {
                 event,
             }
         }));
+        let id = self.shared.lease.execution();
+        tracing::debug!(execution = %id, task = %run, attempt, action = %definition.action, "attempt starts");
         batch.events.push(RunEvent::AttemptStarted {
             task: run.task,
             item: unit.item,
@@ -206,6 +209,7 @@ impl Execution {
         drop(ended.slot.take());
         batch.changes.append(&mut ended.rows);
         let (unit, at) = (ended.unit, ended.ended_at);
+        self.started_children.extend(ended.child.map(|child| (unit, child)));
         let row = AttemptEnd {
             unit,
             attempt: ended.attempt,

@@ -35,6 +35,8 @@ pub(crate) struct TaskRun {
     /// It sleeps only until its time limit, and then has failed.
     pub(crate) times_out: bool,
     pub(crate) started_at: Option<Timestamp>,
+    /// When its last attempt began.
+    pub(crate) attempt_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) reason: Option<ReasonCode>,
     pub(crate) message: Option<Masked>,
@@ -49,6 +51,7 @@ impl Default for TaskRun {
             sleeping: false,
             times_out: false,
             started_at: None,
+            attempt_at: None,
             ended_at: None,
             reason: None,
             message: None,

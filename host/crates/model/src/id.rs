@@ -232,6 +232,12 @@ impl ExecutionId {
     pub fn new(at: crate::Timestamp, random: u128) -> Self {
         Self(Ulid::from_parts(u64::try_from(at.as_millis()).unwrap_or(0), random))
     }
+
+    /// Its 16 bytes: the time, then what is random.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_bytes()
+    }
 }
 
 impl FromStr for ExecutionId {

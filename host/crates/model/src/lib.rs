@@ -14,6 +14,7 @@ pub mod reader;
 mod scope;
 pub mod state;
 pub mod time;
+mod trace;
 pub mod workflow;
 pub mod yaml;
 
@@ -27,6 +28,7 @@ pub use policy::{Ceiling, Folders, PastCeiling, Policy, past_ceiling};
 pub use scope::{ExecutionInfo, Scope};
 pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};
 pub use time::{Clock, Timestamp};
+pub use trace::TraceContext;
 pub use workflow::{
     ActionInfo, Backoff, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputSpec, InputType, Limits,
     Lookup, Need, NeedOn, OnError, OnLimit, Parsed, PermissionPlaces, Retry, SecretSpec, Task, Workflow,

@@ -35,7 +35,10 @@ impl Permissions {
 #[must_use]
 pub fn is_reserved_variable(name: &str) -> bool {
     // `WORKFLOW_SECRET_<NAME>`, `WORKFLOW_SECRETS_KEY`.
-    name.starts_with("WORKFLOW_SECRET") || name == "WORKFLOW_STORAGE_PASSWORD"
+    name.starts_with("WORKFLOW_SECRET")
+        || name == "WORKFLOW_STORAGE_PASSWORD"
+        // Who asks the collector of traces, by what token.
+        || matches!(name, "OTEL_EXPORTER_OTLP_HEADERS" | "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 }
 
 /// What the host part of a network pattern matches.

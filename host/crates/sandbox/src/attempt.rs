@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{ExecutionId, Limits, ReasonCode, TaskId, WorkflowId};
+use autokestra_model::{ExecutionId, Limits, ReasonCode, TaskId, TraceContext, WorkflowId};
 use autokestra_secrets::{BoundSecret, Masked, MaskedJson, Masker};
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub struct Attempt {
     pub bound: Arc<[BoundSecret]>,
     /// The time and the randomness that it sees; none: the machine's.
     pub pinned: Option<Pinned>,
+    /// The span that it is traced by: the HTTP requests that it makes say so. None: they say nothing.
+    pub trace: Option<TraceContext>,
     /// Takes what it says. A full channel makes the guest wait.
     pub events: mpsc::Sender<GuestEvent>,
     /// The values that it kept before.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use autokestra_model::{Limits, ReasonCode};
+use autokestra_model::{Limits, ReasonCode, TraceContext};
 use autokestra_secrets::{BoundSecret, Masked, Masker};
 use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
@@ -239,6 +239,7 @@ impl Sandbox {
             limits: &limits,
             bound: &Arc::default(),
             pinned: None,
+            trace: None,
             outside: &Outside::default(),
         };
         let made = store(code.engine(), &setting, Surroundings::default(), streams, host);
@@ -289,6 +290,7 @@ fn prepare(
         limits: &attempt.limits,
         bound: &attempt.bound,
         pinned: attempt.pinned,
+        trace: attempt.trace,
         outside,
     };
     let (store, traffic) = store(engine, &setting, surroundings, streams, host)?;
@@ -307,6 +309,7 @@ struct Setting<'a> {
     limits: &'a Limits,
     bound: &'a Arc<[BoundSecret]>,
     pinned: Option<Pinned>,
+    trace: Option<TraceContext>,
     outside: &'a Outside,
 }
 
@@ -322,6 +325,7 @@ fn store(
         limits,
         bound,
         pinned,
+        trace,
         outside,
     } = setting;
     let mut builder = WasiCtxBuilder::new();
@@ -345,7 +349,7 @@ fn store(
     let sockets = Sockets::new(gate.clone(), Arc::clone(&traffic), bound.clone(), &mut builder);
     let http = Http {
         context: WasiHttpCtx::new(),
-        egress: Egress::new(gate, Arc::clone(&traffic), bound, &outside.http),
+        egress: Egress::new(gate, Arc::clone(&traffic), bound, &outside.http).traced(*trace),
     };
     let mut table = ResourceTable::new();
     table.set_max_capacity(RESOURCES_MAX);

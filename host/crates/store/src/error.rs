@@ -85,6 +85,30 @@ pub enum StoreError {
     /// The store was closed, or its writer is gone.
     #[error("the store is closed")]
     Closed,
+    /// The key of the audit trail cannot be read or made.
+    #[error(
+        "read or make the key of the audit trail {}; put it back from a copy, or move it away: then a new one is made, and \
+         `workflow audit verify` says so",
+        path.display()
+    )]
+    AuditKey {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Others than its owner may use the key of the audit trail, and so make a trail that holds.
+    #[error(
+        "others may read or change the key of the audit trail {} (mode {mode:03o}); `chmod 600` it",
+        path.display()
+    )]
+    AuditKeyExposed {
+        /// Its file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// A row cannot be read: a bug, or a database that was changed by hand.
     #[error("read a row of {table}: {reason}")]
     Row {

@@ -23,8 +23,9 @@ mod row;
 mod secret;
 mod sqlite;
 mod store;
+mod trail;
 
-pub use audit::AuditEvent;
+pub use audit::{AUDIT_TYPES, AuditEvent};
 pub use change::{
     AttemptErrorRow, Change, LogEntry, LogLevel, LogSource, NewExecution, NewTaskRun, ParentLink, RunKey, Usage,
     WorkflowSource,
@@ -38,4 +39,5 @@ pub use row::{
 };
 pub use secret::{DataKeyRow, SecretChange, SecretRow, SecretRows, SecretUpdate};
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
-pub use store::{LogReceiver, Store};
+pub use store::{AuditReceiver, LogReceiver, Store};
+pub use trail::{AuditFilter, AuditHead, AuditPage, BrokenEvent, ChainState, Cut, Flaw, HeadState, Proof, TrailState};

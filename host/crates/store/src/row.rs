@@ -204,6 +204,8 @@ pub struct LogRow {
 pub struct AuditEventRow {
     /// Its number, in the order of the trail.
     pub sequence: i64,
+    /// The id of the execution that it belongs to.
+    pub execution: String,
     /// The task that it is about.
     pub task: Option<String>,
     /// When.

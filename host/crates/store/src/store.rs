@@ -13,9 +13,13 @@ use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
 use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow, Removed};
 use crate::secret::{SecretRows, SecretUpdate};
+use crate::trail::{AuditFilter, AuditHead, AuditPage, ChainState, TrailState};
 
 /// Log rows as they are read. Dropping it ends the reading.
 pub type LogReceiver = mpsc::Receiver<Result<LogRow, StoreError>>;
+
+/// Audit events as they are read. Dropping it ends the reading.
+pub type AuditReceiver = mpsc::Receiver<Result<AuditEventRow, StoreError>>;
 
 /// Keeps executions. What a future of a writing call has returned is durable.
 pub trait Store: Send + Sync + fmt::Debug {
@@ -83,6 +87,24 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The audit trail of one execution, in order.
     fn audit_events(&self, id: ExecutionId) -> BoxFuture<'_, Result<Vec<AuditEventRow>, StoreError>>;
+
+    /// Finds the execution that a person means, though nothing but its events may be left of it.
+    fn find_audited(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>>;
+
+    /// The newest `limit` events that a filter takes, less the newest `offset` of them; the newest last.
+    fn audit_page(&self, filter: AuditFilter, limit: u64, offset: u64) -> BoxFuture<'_, Result<AuditPage, StoreError>>;
+
+    /// Reads audit events in the order of the trail, a few at a time.
+    fn audit_trail(&self, filter: AuditFilter) -> AuditReceiver;
+
+    /// Whether the events of one execution are all there, and as they were written.
+    fn audit_chain(&self, id: ExecutionId) -> BoxFuture<'_, Result<ChainState, StoreError>>;
+
+    /// Whether the whole trail is. `kept` are heads that were kept elsewhere, which must be points of it.
+    fn verify_audit(&self, kept: Vec<AuditHead>) -> BoxFuture<'_, Result<TrailState, StoreError>>;
+
+    /// The point of the trail that the newest head vouches for; none where there is no head.
+    fn audit_head(&self) -> BoxFuture<'_, Result<Option<AuditHead>, StoreError>>;
 
     /// What a plugin keeps under `key` for a workflow.
     fn state_value<'a>(

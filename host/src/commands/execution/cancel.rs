@@ -56,6 +56,9 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: Arc<dyn Stor
                 handle.canceller().cancel_by(StopReason::User, asked_by);
                 while events.recv().await.is_some() {}
                 handle.wait().await?;
+                if let Some(lost) = runner.close_tracer().await {
+                    ui.error("warning", &lost)?;
+                }
             }
             // Somebody else was faster, and has heard.
             Err(autokestra_engine::ResumeError::Acquire(AcquireError::Owned { .. } | AcquireError::Ended { .. })) => {}

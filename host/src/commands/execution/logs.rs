@@ -68,7 +68,7 @@ fn level(text: &str) -> Result<LogLevel, String> {
 }
 
 /// A point in time: so long ago, or as it is written.
-fn since(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
         let ago = i64::try_from(millis(ago)).unwrap_or(i64::MAX);
         return Ok(Timestamp::from_millis(now().as_millis().saturating_sub(ago)));

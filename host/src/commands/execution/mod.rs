@@ -9,6 +9,8 @@ mod logs;
 mod resume;
 mod retry;
 
+pub(crate) use logs::since;
+
 use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::Ui;

@@ -167,6 +167,7 @@ async fn run(plugin: Arc<Plugin>, action: String) {
         masker: Masker::none(),
         bound: Arc::default(),
         pinned: None,
+        trace: None,
         events,
         state: Arc::new(NoState),
     };

@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use autokestra_model::TraceContext;
 use bytes::Bytes;
 use http::Uri;
+use http::header::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -42,6 +44,9 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 /// Unused connections that are kept for one host.
 const IDLE_PER_HOST_MAX: usize = 4;
 
+/// The header of W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// What `wasi:http` needs of one instance.
 pub(crate) struct Http {
     pub(crate) context: WasiHttpCtx,
@@ -67,6 +72,8 @@ pub(crate) struct Egress {
     secure: Arc<tokio::sync::OnceCell<Client<HttpsConnector<Connector>, WasiBody>>>,
     tasks: Tasks,
     over_limit: Arc<AtomicBool>,
+    /// What requests say of the trace that they belong to, unless the guest says something itself.
+    traceparent: Option<HeaderValue>,
 }
 
 impl Egress {
@@ -80,7 +87,14 @@ impl Egress {
             secure: Arc::default(),
             tasks: Tasks::default(),
             over_limit: Arc::default(),
+            traceparent: None,
         }
+    }
+
+    /// Lets every request say which span it belongs to.
+    pub(crate) fn traced(mut self, trace: Option<TraceContext>) -> Self {
+        self.traceparent = trace.and_then(|trace| HeaderValue::from_str(&trace.to_string()).ok());
+        self
     }
 
     /// Whether a body was longer than it may be.
@@ -162,6 +176,12 @@ impl WasiHttpHooks for Egress {
         let first_byte = options.as_ref().and_then(|options| options.first_byte_timeout);
         let between = options.as_ref().and_then(|options| options.between_bytes_timeout);
         let over = Arc::clone(&self.over_limit);
+        let mut request = request;
+        if let Some(traceparent) = &self.traceparent
+            && !request.headers().contains_key(TRACEPARENT)
+        {
+            request.headers_mut().insert(TRACEPARENT, traceparent.clone());
+        }
         let request = request.map(|body| Limited::request(body, BODY_BYTES_MAX, Arc::clone(&over)).boxed_unsync());
         let sender = self.sender(secure);
         let bound = self.bound.clone();

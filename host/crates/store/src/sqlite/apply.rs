@@ -11,7 +11,7 @@ use crate::audit::{AuditEvent, Record};
 use crate::change::{AttemptErrorRow, Change, LogEntry, LogSource, NewExecution, RunKey, Usage};
 use crate::error::StoreError;
 use crate::lease::{Admission, Lease};
-use crate::sqlite::audit;
+use crate::sqlite::audit::{self, Trail};
 use crate::sqlite::cleanup;
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::leases;
@@ -20,8 +20,17 @@ use crate::sqlite::secrets::Secrets;
 use crate::sqlite::writer::{Reply, Work};
 
 /// Does one caller's work on an open transaction.
-pub(super) fn apply(connection: &Connection, path: &Path, owner: &Owner, work: &Work) -> Result<Reply, StoreError> {
-    let rows = Rows { connection, path };
+pub(super) fn apply(
+    connection: &Connection,
+    (path, trail): (&Path, &Trail),
+    owner: &Owner,
+    work: &Work,
+) -> Result<Reply, StoreError> {
+    let rows = Rows {
+        connection,
+        path,
+        trail,
+    };
     match work {
         Work::Create(new, until) => {
             rows.own(owner, *until)?;
@@ -68,6 +77,7 @@ pub(super) fn apply(connection: &Connection, path: &Path, owner: &Owner, work: &
 struct Rows<'a> {
     connection: &'a Connection,
     path: &'a Path,
+    trail: &'a Trail,
 }
 
 impl Rows<'_> {
@@ -105,7 +115,7 @@ impl Rows<'_> {
         record: &Record,
     ) -> Result<(), StoreError> {
         let task = run.map(|run| &run.task);
-        audit::append(self.connection, self.path, (execution, task), at, record)
+        audit::append((self.connection, self.path), self.trail, (execution, task), at, record)
     }
 
     /// Says that this process lives, and until when it counts as living.
@@ -270,8 +280,8 @@ impl Rows<'_> {
             Change::Audit { task, at, event } => {
                 let task = task.as_ref();
                 audit::append(
-                    self.connection,
-                    self.path,
+                    (self.connection, self.path),
+                    self.trail,
                     (lease.execution, task),
                     *at,
                     &event.record(),

@@ -31,6 +31,14 @@ pub struct SqliteOptions {
     pub size_max: Option<u64>,
 }
 
+impl SqliteOptions {
+    /// The file of the key that heads of the audit trail are made by: beside the database. No guest may open it.
+    #[must_use]
+    pub fn audit_key(&self) -> PathBuf {
+        crate::sqlite::audit::key_file(&self.path)
+    }
+}
+
 /// Opens the connection of the writer; makes the file where there is none.
 pub(super) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreError> {
     let path = &options.path;

@@ -251,7 +251,7 @@ pub(super) fn log(row: &Row<'_>) -> Decoded<LogRow> {
     })
 }
 
-/// Reads `sequence, task, at, type, metadata, previous_hash, hash`.
+/// Reads `sequence, task, at, type, metadata, previous_hash, hash, execution`.
 pub(super) fn audit_event(row: &Row<'_>) -> Decoded<AuditEventRow> {
     Ok(AuditEventRow {
         sequence: row.get(0)?,
@@ -261,5 +261,6 @@ pub(super) fn audit_event(row: &Row<'_>) -> Decoded<AuditEventRow> {
         metadata: json(row, 4)?.unwrap_or(MaskedJson::from_store(Value::Null)),
         previous_hash: hex(row, 5)?.unwrap_or_default(),
         hash: hex(row, 6)?.unwrap_or_default(),
+        execution: row.get(7)?,
     })
 }

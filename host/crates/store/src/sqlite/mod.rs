@@ -31,11 +31,13 @@ use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
 use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, Removed};
 use crate::secret::{SecretRows, SecretUpdate};
+use crate::sqlite::audit::Trail;
 use crate::sqlite::leases::Acquired;
 use crate::sqlite::owner::Owner;
 use crate::sqlite::secrets::Secrets;
 use crate::sqlite::writer::{Reply, Work, Writer};
-use crate::store::{LogReceiver, Store};
+use crate::store::{AuditReceiver, LogReceiver, Store};
+use crate::trail::{AuditFilter, AuditHead, AuditPage, ChainState, TrailState};
 
 /// Log rows that wait for whoever reads them.
 const LOG_ROWS_QUEUED_MAX: usize = 256;
@@ -76,9 +78,10 @@ impl SqliteStore {
         let opening = connection::lock_folder(&options.path);
         let mut connection = connection::open_writer(options)?;
         migrations::migrate(&mut connection, &options.path)?;
+        let trail = Trail::open(&mut connection, &options.path)?;
         drop(opening);
         let owner = Arc::new(Owner::new(&options.path));
-        let writer = Writer::start(connection, &options.path, Arc::clone(&owner))?;
+        let writer = Writer::start((connection, trail), &options.path, Arc::clone(&owner))?;
         Ok(Self {
             writer,
             owner,
@@ -282,6 +285,45 @@ impl Store for SqliteStore {
     fn audit_events(&self, id: ExecutionId) -> BoxFuture<'_, Result<Vec<AuditEventRow>, StoreError>> {
         let path = self.readers.path.clone();
         self.read(move |connection| queries::audit_events(connection, &path, id))
+    }
+
+    fn find_audited(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| queries::find_audited(connection, &path, &reference))
+    }
+
+    fn audit_page(&self, filter: AuditFilter, limit: u64, offset: u64) -> BoxFuture<'_, Result<AuditPage, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| audit::page(connection, &path, &filter, (limit, offset)))
+    }
+
+    fn audit_trail(&self, filter: AuditFilter) -> AuditReceiver {
+        let (sender, receiver) = mpsc::channel(LOG_ROWS_QUEUED_MAX);
+        let readers = Arc::clone(&self.readers);
+        drop(tokio::task::spawn_blocking(move || {
+            let path = readers.path.clone();
+            let read = readers.with(|connection| audit::send(connection, &path, &filter, &sender));
+            if let Err(error) = read {
+                // A reader that went away needs no error.
+                drop(sender.blocking_send(Err(error)));
+            }
+        }));
+        receiver
+    }
+
+    fn audit_chain(&self, id: ExecutionId) -> BoxFuture<'_, Result<ChainState, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| audit::chain(connection, &path, id))
+    }
+
+    fn verify_audit(&self, kept: Vec<AuditHead>) -> BoxFuture<'_, Result<TrailState, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| audit::trail(connection, &path, kept))
+    }
+
+    fn audit_head(&self) -> BoxFuture<'_, Result<Option<AuditHead>, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read(move |connection| audit::head(connection, &path))
     }
 
     fn state_value<'a>(

@@ -49,7 +49,7 @@ pub(super) fn text(value: &(impl ToString + ?Sized)) -> SqlValue {
     SqlValue::Text(value.to_string())
 }
 
-fn count(value: u64) -> SqlValue {
+pub(super) fn count(value: u64) -> SqlValue {
     SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
@@ -73,7 +73,12 @@ pub(super) fn find(connection: &Connection, path: &Path, reference: &ExecutionRe
             )?
         }
     };
-    match (found.as_slice(), reference) {
+    one_of(&found, reference)
+}
+
+/// The one that was found, or what is wrong with none or several.
+fn one_of(found: &[String], reference: &ExecutionRef) -> Result<ExecutionId, FindError> {
+    match (found, reference) {
         ([id], _) => id.parse().map_err(|error: autokestra_model::IdError| {
             StoreError::Row {
                 table: "executions",
@@ -89,6 +94,33 @@ pub(super) fn find(connection: &Connection, path: &Path, reference: &ExecutionRe
             reference: reference.to_string(),
             candidates: several.iter().take(CANDIDATES_SHOWN).cloned().collect(),
         }),
+    }
+}
+
+/// The execution that a person means, where it may be one of which only the audit trail is left.
+pub(super) fn find_audited(
+    connection: &Connection,
+    path: &Path,
+    reference: &ExecutionRef,
+) -> Result<ExecutionId, FindError> {
+    match find(connection, path, reference) {
+        Err(FindError::NotFound { .. } | FindError::Empty) => {}
+        found => return found,
+    }
+    match reference {
+        ExecutionRef::Last => {
+            let sql = "SELECT execution FROM audit_events ORDER BY execution DESC LIMIT 1";
+            one_of(&all(connection, path, sql, [], |row| row.get(0))?, reference)
+        }
+        ExecutionRef::Prefix(prefix) => {
+            let sql = "SELECT DISTINCT execution FROM audit_events WHERE execution >= ?1 AND execution < ?2 \
+                       ORDER BY execution LIMIT 6";
+            let end = format!("{prefix}~");
+            one_of(
+                &all(connection, path, sql, [prefix, &end], |row| row.get(0))?,
+                reference,
+            )
+        }
     }
 }
 
@@ -208,7 +240,7 @@ pub(super) fn audit_events(
     id: ExecutionId,
 ) -> Result<Vec<AuditEventRow>, StoreError> {
     let sqlite = |source| sqlite_error(path, source);
-    let sql = "SELECT sequence, task, at, type, metadata, previous_hash, hash FROM audit_events \
+    let sql = "SELECT sequence, task, at, type, metadata, previous_hash, hash, execution FROM audit_events \
                WHERE execution = ?1 ORDER BY sequence";
     let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
     let rows = statement

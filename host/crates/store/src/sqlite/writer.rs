@@ -17,6 +17,7 @@ use crate::lease::{Admission, Lease};
 use crate::row::Removed;
 use crate::secret::SecretUpdate;
 use crate::sqlite::apply;
+use crate::sqlite::audit::Trail;
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::leases::Acquired;
 use crate::sqlite::owner::Owner;
@@ -63,7 +64,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: &Path, owner: Arc<Owner>) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        (connection, trail): (Connection, Trail),
+        path: &Path,
+        owner: Arc<Owner>,
+    ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(WORK_QUEUED_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let open = |source: std::io::Error| StoreError::Open {
@@ -72,7 +77,7 @@ impl Writer {
         };
         let at = path.to_path_buf();
         let thread = thread
-            .spawn(move || write_all(connection, &at, &owner, jobs))
+            .spawn(move || write_all(connection, (&at, &trail), &owner, jobs))
             .map_err(open)?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
@@ -103,17 +108,17 @@ impl Writer {
     }
 }
 
-fn write_all(mut connection: Connection, path: &Path, owner: &Owner, mut jobs: mpsc::Receiver<Job>) {
+fn write_all(mut connection: Connection, place: (&Path, &Trail), owner: &Owner, mut jobs: mpsc::Receiver<Job>) {
     let mut group: Vec<Job> = Vec::with_capacity(GROUP_MAX);
     while jobs.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         if let [_] = group.as_slice() {
             if let Some(job) = group.pop() {
                 // Whoever asked may be gone; the work stands all the same.
-                drop(job.done.send(write_one(&mut connection, path, owner, &job.work)));
+                drop(job.done.send(write_one(&mut connection, place, owner, &job.work)));
             }
             continue;
         }
-        match write_group(&mut connection, path, owner, &group) {
+        match write_group(&mut connection, place, owner, &group) {
             Ok(results) => {
                 for (job, result) in group.drain(..).zip(results) {
                     drop(job.done.send(result));
@@ -122,20 +127,28 @@ fn write_all(mut connection: Connection, path: &Path, owner: &Owner, mut jobs: m
             // The transaction as a whole failed: each is told by itself, as if it had come alone.
             Err(_) => {
                 for job in group.drain(..) {
-                    drop(job.done.send(write_one(&mut connection, path, owner, &job.work)));
+                    drop(job.done.send(write_one(&mut connection, place, owner, &job.work)));
                 }
             }
         }
     }
 }
 
-fn write_one(connection: &mut Connection, path: &Path, owner: &Owner, work: &Work) -> Result<Reply, StoreError> {
+fn write_one(
+    connection: &mut Connection,
+    (path, trail): (&Path, &Trail),
+    owner: &Owner,
+    work: &Work,
+) -> Result<Reply, StoreError> {
     let sqlite = |source| sqlite_error(path, source);
+    // What a transaction before it had noted, and then failed.
+    trail.forget(0);
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite)?;
     fault::point("commit.begun");
-    let reply = apply::apply(&transaction, path, owner, work)?;
+    let reply = apply::apply(&transaction, (path, trail), owner, work)?;
+    trail.close(&transaction)?;
     fault::point("commit.applied");
     transaction.commit().map_err(sqlite)?;
     fault::point("commit.done");
@@ -145,11 +158,12 @@ fn write_one(connection: &mut Connection, path: &Path, owner: &Owner, work: &Wor
 /// Does each job under a savepoint of its own: one that is refused takes no other with it.
 fn write_group(
     connection: &mut Connection,
-    path: &Path,
+    (path, trail): (&Path, &Trail),
     owner: &Owner,
     group: &[Job],
 ) -> Result<Vec<Result<Reply, StoreError>>, StoreError> {
     let sqlite = |source| sqlite_error(path, source);
+    trail.forget(0);
     let mut transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite)?;
@@ -157,15 +171,18 @@ fn write_group(
     let mut results = Vec::with_capacity(group.len());
     for job in group {
         let savepoint = transaction.savepoint().map_err(sqlite)?;
-        let result = apply::apply(&savepoint, path, owner, &job.work);
+        let noted = trail.noted();
+        let result = apply::apply(&savepoint, (path, trail), owner, &job.work);
         if result.is_ok() {
             savepoint.commit().map_err(sqlite)?;
         } else {
             // Dropping a savepoint rolls it back.
             drop(savepoint);
+            trail.forget(noted);
         }
         results.push(result);
     }
+    trail.close(&transaction)?;
     fault::point("commit.applied");
     transaction.commit().map_err(sqlite)?;
     fault::point("commit.done");
