@@ -174,7 +174,7 @@ mod tests {
             "autokestra_engine",
             Level::DEBUG
         ));
-        assert!(!heard(0, Some("=,="), "autokestra_engine", Level::ERROR));
+        assert!(!heard(0, Some("autokestra=loud"), "autokestra_engine", Level::ERROR));
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Telemetry {
             endpoint,
             headers,
             timeout: timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(TIMEOUT),
-            resource: resource(read("OTEL_SERVICE_NAME"), read("OTEL_RESOURCE_ATTRIBUTES")),
+            resource: resource(read("OTEL_SERVICE_NAME"), read("OTEL_RESOURCE_ATTRIBUTES").as_ref()),
             parent,
         };
         (Some(telemetry), wrong)
@@ -149,12 +149,12 @@ fn headers_of(text: &str) -> (HeaderMap, bool) {
 }
 
 /// What is known of this process. The variable of the name wins over that of all attributes.
-fn resource(name: Option<String>, attributes: Option<String>) -> Vec<(String, String)> {
+fn resource(name: Option<String>, attributes: Option<&String>) -> Vec<(String, String)> {
     let mut resource = vec![
         ("service.name".to_owned(), "autokestra".to_owned()),
         ("service.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    let given: Vec<_> = attributes.iter().flat_map(|text| pairs(text)).flatten().collect();
+    let given: Vec<_> = attributes.into_iter().flat_map(|text| pairs(text)).flatten().collect();
     let name = name.map(|name| ("service.name".to_owned(), name));
     for (key, value) in given.into_iter().chain(name) {
         match resource.iter_mut().find(|(known, _)| *known == key) {

@@ -74,7 +74,7 @@ fn an_execution_is_a_trace_and_each_attempt_a_span() {
          retry: {{ max: 2, initialSeconds: 0.001, jitter: false }}\n    \
          inputs: {{ url: \"http://127.0.0.1:{port}/x\", headers: {{ x-key: \"{{{{ secrets.TOKEN }}}}\" }} }}\n    \
          permissions: {{ network: [\"127.0.0.1:{port}\"] }}\n  \
-         - {{ id: own, type: core/http.get, inputs: {{ url: \"http://127.0.0.1:{port}/own\", headers: {{ traceparent: \"{PARENT}\" }} }}, \
+         - {{ id: own, type: core/http.get, needs: [ask], inputs: {{ url: \"http://127.0.0.1:{port}/own\", headers: {{ traceparent: \"{PARENT}\" }} }}, \
          permissions: {{ network: [\"127.0.0.1:{port}\"] }} }}\n  \
          - {{ id: bad, type: core/flow.fail, needs: [ask, own], inputs: {{ message: \"no {{{{ secrets.TOKEN }}}}\" }} }}\n"
     );
@@ -138,6 +138,10 @@ fn an_execution_is_a_trace_and_each_attempt_a_span() {
         (&json!("flow_failed"), &json!("flow_failed"))
     );
     says_who_it_is(&collector);
+}
+
+/// The export has the headers and the resource that the environment gave, and no secret.
+fn says_who_it_is(collector: &Server) {
     for request in collector.requests() {
         assert!(
             !request.body.contains(SECRET) && !request.body.contains("hunter2"),
@@ -145,10 +149,6 @@ fn an_execution_is_a_trace_and_each_attempt_a_span() {
             request.body
         );
     }
-}
-
-/// The export has the headers and the resource that the environment gave.
-fn says_who_it_is(collector: &Server) {
     let first = &collector.requests()[0];
     assert_eq!(first.header("authorization"), Some("Bearer tok"));
     let body: Value = serde_json::from_str(&first.body).expect("JSON");
@@ -190,8 +190,9 @@ fn children_and_retries_are_linked() {
     assert_eq!(below["links"], link(child));
     assert_eq!(child["links"], link(below));
     place.unset("TRACEPARENT");
-    place.run("run flow.yaml").code(1);
-    place.run("execution retry last").code(1);
+    let again = place.run("run flow.yaml --json").code(1).json();
+    let id = again["executionId"].as_str().expect("an id");
+    place.run(&format!("execution retry {id}")).code(1);
     let found = spans(&collector);
     let above = named(&found, "workflow above");
     assert_eq!(above.len(), 3);
@@ -362,7 +363,7 @@ fn what_goes_on_inside_is_told_to_who_asks() {
             "{line}"
         );
     }
-    place.set("RUST_LOG", "=");
+    place.set("RUST_LOG", "autokestra=loud");
     let wrong = place.run("run flow.yaml").code(0);
     assert!(wrong.stderr.contains("`RUST_LOG` is left out"), "{wrong:?}");
     place.set("WORKFLOW_LOG_FORMAT", "xml");
