@@ -85,6 +85,7 @@ pub(crate) enum Command {
 ///
 /// Only our own crates are heard: wasmtime's bindings trace every call of a guest with its arguments, and those may hold secrets.
 pub(crate) fn trace(verbose: u8, ui: &Ui) {
+    let notes = ui.notes();
     let level = match verbose {
         0 => return,
         1 => LevelFilter::DEBUG,
@@ -95,7 +96,7 @@ pub(crate) fn trace(verbose: u8, ui: &Ui) {
         .with_target("workflow", level);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(ui.colors_notes())
-        .with_writer(std::io::stderr);
+        .with_writer(move || notes);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 

@@ -9,6 +9,8 @@ mod logs;
 mod resume;
 mod retry;
 
+pub(super) use inspect::last_logs;
+
 use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::Ui;
