@@ -4,7 +4,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 WORKFLOW := target/release/workflow
 PLUGINS := $(wildcard plugins/*/*/Cargo.toml) tests/hostile/Cargo.toml
 
-.PHONY: help run build install setup programs test lint unit doc soak fuzz bench clean
+.PHONY: help run build install setup programs test lint unit doc soak fuzz bench pictures clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -55,6 +55,9 @@ fuzz: build ## Feed random input to everything that strangers write
 
 bench: build ## Measure against floors of the same run
 	$(CARGO) bench --locked --workspace --bench '*'
+
+pictures: build ## Make docs/pictures anew, by running the program on a terminal
+	PICTURES=write $(CARGO) test --release --locked --workspace --test all pictures::pictures_are_made
 
 clean: ## Remove what was built
 	$(CARGO) clean

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::render::Ui;
+use crate::render::{Notes, Ui};
 
 /// The variable that says what is heard, as in `RUST_LOG=autokestra_engine=debug`.
 const VARIABLE: &str = "RUST_LOG";
@@ -59,7 +59,7 @@ pub(crate) fn start(verbose: u8, format: LogFormat, ui: &Ui) -> Option<String> {
         .max()
         .unwrap_or(LevelFilter::OFF);
     let filter = FilterFn::new(move |metadata| is_heard(&targets, metadata)).with_max_level_hint(level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(Hidden);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Hidden(ui.notes()));
     let layer = match format {
         LogFormat::Text => layer.with_ansi(ui.colors_notes()).with_filter(filter).boxed(),
         LogFormat::Json => layer.json().with_ansi(false).with_filter(filter).boxed(),
@@ -104,13 +104,13 @@ fn is_heard(targets: &Targets, metadata: &Metadata<'_>) -> bool {
 
 /// stderr, behind the maskers.
 #[derive(Clone, Copy, Debug)]
-struct Hidden;
+struct Hidden(Notes);
 
 impl<'a> MakeWriter<'a> for Hidden {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
-        Self
+        *self
     }
 }
 
@@ -125,12 +125,12 @@ impl Write for Hidden {
             // Rather nothing than a secret.
             Err(_) => return Ok(line.len()),
         };
-        io::stderr().lock().write_all(masked.as_bytes())?;
+        self.0.write_all(masked.as_bytes())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().lock().flush()
+        self.0.flush()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use autokestra_engine::{Canceller, Outcome, RunEvent, RunHandle, Runner, StopReason, SystemClock};
-use autokestra_model::{Clock as _, ExecutionState, ReasonCode, SecretName, TaskState, Workflow};
+use autokestra_model::{Clock as _, ExecutionState, ReasonCode, SecretName, Workflow};
 use autokestra_sandbox::Sandbox;
 use autokestra_secrets::source::{Gathered, SecretsError, Sources};
 use autokestra_secrets::{Masked, Masker, Secrets};
@@ -12,30 +13,38 @@ use autokestra_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::execution::last_logs;
+use super::tell::tell;
 use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::view::DetailView;
-use crate::render::{Tint, Ui, human, log_line, outcome, safe};
+use crate::render::{Failure, Ui, failure, outcome, summary};
 use crate::telemetry::Exporter;
 
 /// Events that wait for the screen; a full channel makes the execution wait for it.
 pub(super) const EVENTS_QUEUED_MAX: usize = 1024;
+
+/// Log entries of the task that failed that are shown.
+const LOGS_SHOWN_MAX: usize = 10;
+
+/// The longest that a second Ctrl-C waits for a clean terminal.
+const CLEARING_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// How an execution is told about.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Telling {
     /// Show log entries as they come, on stderr
     #[arg(long)]
-    logs: bool,
+    pub(super) logs: bool,
     /// Print the execution as JSON, as `execution inspect` does
     #[arg(long)]
     json: bool,
     /// Indent the JSON
     #[arg(long, requires = "json")]
     pretty: bool,
-    /// Do not tell how it goes
+    /// Tell how it goes in plain lines, as off a terminal
     #[arg(long)]
-    no_progress: bool,
+    pub(super) no_progress: bool,
 }
 
 /// Secrets that a command brings with it.
@@ -104,8 +113,8 @@ pub(super) async fn to_the_end(
     telling: &Telling,
     (store, ui): (&Arc<dyn Store>, &Ui),
 ) -> Result<Exit, CliError> {
-    let watcher = tokio::spawn(signals.watch(handle.canceller()));
-    let told = tell(events, *ui, telling.logs, !telling.no_progress).await;
+    let watcher = tokio::spawn(signals.watch(handle.canceller(), *ui));
+    let told = tell(events, *ui, telling).await;
     let ended = handle.wait().await;
     // What it started without waiting for it is not cut off.
     runner.idle().await;
@@ -144,7 +153,7 @@ impl Signals {
     }
 
     /// Cancels at the first signal; a second Ctrl-C ends the process at once, and the store keeps what was committed.
-    async fn watch(mut self, canceller: Canceller) -> StopReason {
+    async fn watch(mut self, canceller: Canceller, ui: Ui) -> StopReason {
         let reason = tokio::select! {
             _ = self.interrupt.recv() => StopReason::User,
             _ = self.terminate.recv() => StopReason::Shutdown,
@@ -152,6 +161,11 @@ impl Signals {
         canceller.cancel(reason);
         tokio::spawn(async move {
             if self.interrupt.recv().await.is_some() {
+                if let Some(screen) = ui.screen() {
+                    // A terminal that is not read holds up whoever writes to it; the process ends all the same.
+                    let clearing = tokio::task::spawn_blocking(move || screen.clear());
+                    drop(tokio::time::timeout(CLEARING_TIME_MAX, clearing).await);
+                }
                 end_at_once();
             }
         });
@@ -164,116 +178,28 @@ fn end_at_once() {
     std::process::exit(Exit::Interrupted as i32);
 }
 
-/// Tells how it goes, until the execution ends.
-async fn tell(mut events: mpsc::Receiver<RunEvent>, ui: Ui, logs: bool, progress: bool) -> Result<(), CliError> {
-    let mut result = Ok(());
-    while let Some(event) = events.recv().await {
-        // Whoever watched may be gone; the execution goes on, and its events must still be taken.
-        if result.is_ok() {
-            result = tell_one(&event, &ui, logs, progress);
-        }
-    }
-    result
-}
-
-fn tell_one(event: &RunEvent, ui: &Ui, logs: bool, progress: bool) -> Result<(), CliError> {
-    match event {
-        RunEvent::Started { execution } if progress => {
-            ui.note(&format!("{} {execution}", ui.tint_note(Tint::Going, "started")))
-        }
-        RunEvent::Resumed { execution } if progress => {
-            ui.note(&format!("{} {execution}", ui.tint_note(Tint::Going, "resumed")))
-        }
-        RunEvent::Queued { before } if progress => {
-            let names: Vec<String> = before.iter().map(ToString::to_string).collect();
-            let mark = ui.tint_note(Tint::Doubtful, "queued");
-            ui.note(&format!("{mark} behind {}", names.join(", ")))
-        }
-        RunEvent::RetryPlanned {
-            task,
-            item,
-            attempt,
-            wait,
-            message,
-        } if progress => {
-            let task = named(task, *item);
-            let mark = ui.tint_note(Tint::Doubtful, "retry");
-            let next = human(*wait);
-            ui.note(&format!(
-                "  {mark}  {task}  attempt {attempt} failed, the next in {next}: {}",
-                indented(message.as_str())
-            ))
-        }
-        // Of a long list only what went wrong is worth a line each.
-        RunEvent::TaskEnded(ended) if progress && (ended.item.is_none() || ended.state == TaskState::Failed) => {
-            let (tint, mark) = match ended.state {
-                TaskState::Success => (Tint::Good, "ok"),
-                TaskState::Skipped => (Tint::Faint, "skipped"),
-                TaskState::Cancelled => (Tint::Doubtful, "cancelled"),
-                TaskState::Failed | TaskState::Pending | TaskState::Running | TaskState::Waiting => {
-                    (Tint::Bad, "failed")
-                }
-            };
-            let mut line = format!("  {}  {}", ui.tint_note(tint, mark), named(&ended.task, ended.item));
-            if let Some(duration) = ended.duration {
-                line.extend([format!("  {}", ui.tint_note(Tint::Faint, &human(duration)))]);
-            }
-            if let Some(reason) = ended.reason {
-                line.extend([format!("  {reason}")]);
-            }
-            if let Some(message) = &ended.message
-                && ended.state != TaskState::Success
-            {
-                line.extend([format!(": {}", indented(message.as_str()))]);
-            }
-            ui.note(&line)
-        }
-        RunEvent::Log(entry) if logs => {
-            let source = entry.source.to_string();
-            ui.note(&log_line(
-                entry.at,
-                entry.level,
-                &source,
-                entry.message.as_str(),
-                |tint, text| ui.tint_note(tint, text),
-            ))
-        }
-        RunEvent::Started { .. }
-        | RunEvent::Resumed { .. }
-        | RunEvent::Queued { .. }
-        | RunEvent::AttemptStarted { .. }
-        | RunEvent::RetryPlanned { .. }
-        | RunEvent::TaskEnded(_)
-        | RunEvent::Log(_)
-        | RunEvent::Progress { .. } => Ok(()),
-    }
-}
-
-/// A task, or one element of it.
-fn named(task: &autokestra_model::TaskId, item: Option<u32>) -> String {
-    match item {
-        Some(item) => format!("{task}[{item}]"),
-        None => task.to_string(),
-    }
-}
-
-fn indented(text: &str) -> String {
-    safe(text).trim_end().replace('\n', "\n      ")
-}
-
 /// Prints the end.
 async fn show(ended: &Outcome, telling: &Telling, store: &Arc<dyn Store>, ui: &Ui) -> Result<(), CliError> {
+    if ui.screen().is_some() && !telling.no_progress {
+        ui.note(summary(ui, ended).trim_end())?;
+    }
     if telling.json {
         let detail = store.execution(ended.execution).await?;
         let detail = detail.ok_or_else(|| CliError::new(Exit::Machine, "the execution is gone from the store"))?;
         return ui.json(&DetailView::new(&detail, |_| true), telling.pretty);
     }
     ui.out(&outcome(ui, ended))?;
-    if ended.state != ExecutionState::Success {
-        let hint = format!("workflow execution inspect {} --with-logs", ended.execution);
-        ui.error("hint", &hint)?;
+    if ended.state == ExecutionState::Success {
+        return Ok(());
     }
-    Ok(())
+    let logs = match &ended.failed {
+        Some(task) => {
+            let (rows, _) = last_logs(&**store, ended.execution, Some(task.clone()), LOGS_SHOWN_MAX).await?;
+            rows.into()
+        }
+        None => Vec::new(),
+    };
+    failure(ui, &Failure { outcome: ended, logs })
 }
 
 fn exit(ended: &Outcome, signal: Option<StopReason>) -> Exit {

@@ -14,6 +14,7 @@ mod programs;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod secret;
+mod tell;
 pub(crate) mod validate;
 mod workflow;
 

@@ -17,7 +17,7 @@ pub(crate) fn audit_page(ui: &Ui, page: &AuditPage, offset: u64) -> String {
             total => format!("none before the newest {offset}; there are {total}\n"),
         };
     }
-    let mut text = events(ui, &page.events, true);
+    let mut text = events(ui, &page.events);
     let shown = page.events.len() as u64;
     if shown < page.total {
         let last = page.total.saturating_sub(offset);
@@ -28,31 +28,23 @@ pub(crate) fn audit_page(ui: &Ui, page: &AuditPage, offset: u64) -> String {
     text
 }
 
-/// Events, with the execution of each where they are of several.
-pub(crate) fn events(ui: &Ui, events: &[AuditEventRow], of_several: bool) -> String {
-    let head: &[&str] = if of_several {
-        &["TIME", "EXECUTION", "EVENT", "TASK", "METADATA"]
-    } else {
-        &["  TIME", "EVENT", "TASK", "METADATA"]
-    };
-    let mut table = Table::new(ui, head);
+/// Events, with the execution of each.
+fn events(ui: &Ui, events: &[AuditEventRow]) -> String {
+    let mut table = Table::new(ui, &["TIME", "EXECUTION", "EVENT", "TASK", "METADATA"]);
     for event in events {
-        let mut row = vec![
+        table.row(vec![
+            event.at.to_string(),
+            safe(&event.execution).into_owned(),
             safe(&event.kind).into_owned(),
             safe(event.task.as_deref().unwrap_or_default()).into_owned(),
             safe(&metadata(event)).replace('\n', " "),
-        ];
-        if of_several {
-            row.splice(0..0, [event.at.to_string(), safe(&event.execution).into_owned()]);
-        } else {
-            row.insert(0, format!("  {}", event.at));
-        }
-        table.row(row);
+        ]);
     }
     table.to_string()
 }
 
-fn metadata(event: &AuditEventRow) -> String {
+/// What an event says, in a line.
+pub(super) fn metadata(event: &AuditEventRow) -> String {
     let Value::Object(entries) = event.metadata.value() else {
         return event.metadata.value().to_string();
     };
@@ -73,7 +65,7 @@ fn metadata(event: &AuditEventRow) -> String {
     entries.collect::<Vec<_>>().join(" ")
 }
 
-fn counted(count: u64, one: &str, many: &str) -> String {
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 

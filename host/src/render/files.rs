@@ -2,7 +2,7 @@
 
 use autokestra_store::{ExecutionDetail, TaskRunRow};
 
-use super::execution::name_of;
+use super::inspect::name_of;
 use super::{Table, Ui, bytes, safe};
 
 /// Digits of a digest that are shown; JSON has all.

@@ -3,30 +3,41 @@
 mod audit;
 mod audit_view;
 mod cache;
-mod execution;
+mod columns;
+mod ending;
 mod files;
 pub(crate) mod graph;
+mod inspect;
+mod list;
+pub(crate) mod live;
 mod logs;
 mod plugin;
 mod program;
 mod safe;
 mod secrets;
 mod table;
+mod timeline;
 mod ui;
+mod values;
 pub(crate) mod view;
+mod when;
+mod width;
 
 pub(crate) use audit::{audit_page, chain, trail};
 pub(crate) use audit_view::{AuditEventView, AuditPageView, ChainView, TrailView};
 pub(crate) use cache::{cache, cache_json};
-pub(crate) use execution::{Parts, detail, outcome, page};
+pub(crate) use ending::{Failure, failure, outcome, summary};
 pub(crate) use files::files;
+pub(crate) use inspect::{Parts, detail};
+pub(crate) use list::{Page, page};
 pub(crate) use logs::log_line;
 pub(crate) use plugin::{Found, plugin, plugins};
 pub(crate) use program::{program, program_json};
 pub(crate) use safe::safe;
 pub(crate) use secrets::{KnownSecret, SecretPlace, SecretsView, secrets};
 pub(crate) use table::Table;
-pub(crate) use ui::{ColorChoice, Tint, Ui, written};
+pub(crate) use ui::{ColorChoice, Notes, Tint, Ui, written};
+pub(crate) use width::one_line;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ use autokestra_model::{Diagnostics, RenderStyle, Source};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
+use super::live::{Screen, Size};
 use super::safe;
 use crate::error::CliError;
 
@@ -53,7 +54,12 @@ impl Tint {
 pub(crate) struct Ui {
     color_out: bool,
     color_err: bool,
+    /// stderr is a terminal that can be drawn on.
+    live: bool,
+    /// The width of the terminal that stdout is.
+    width_out: Option<usize>,
     width: usize,
+    screen: &'static Screen,
 }
 
 impl Ui {
@@ -64,16 +70,40 @@ impl Ui {
             ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
+        let width_out = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+        let color_err = wanted(io::stderr().is_terminal());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             color_out: wanted(io::stdout().is_terminal()),
-            color_err: wanted(io::stderr().is_terminal()),
+            color_err,
+            // Whoever wants no colours wants no other escape sequence either.
+            live: color_err && !dumb && Size::of_stderr().is_some(),
+            // A size of nothing is that of a terminal that does not know it.
+            width_out: width_out.filter(|width| *width > 0),
             width,
+            // One for the whole process, as stderr is.
+            screen: Box::leak(Box::default()),
         }
     }
 
     /// The width of the terminal.
     pub(crate) fn width(&self) -> usize {
         self.width
+    }
+
+    /// The width of the terminal that stdout is; none where it is something else, and all is to be written.
+    pub(crate) fn width_out(&self) -> Option<usize> {
+        self.width_out
+    }
+
+    /// stderr, where it can be drawn on.
+    pub(crate) fn screen(&self) -> Option<&'static Screen> {
+        self.live.then_some(self.screen)
+    }
+
+    /// A writer of what is not a result, for libraries.
+    pub(crate) fn notes(&self) -> Notes {
+        Notes(self.screen)
     }
 
     /// Whether stderr is coloured.
@@ -117,8 +147,7 @@ impl Ui {
 
     /// Anything that is not a result.
     pub(crate) fn note(&self, text: &str) -> Result<(), CliError> {
-        let mut err = io::stderr().lock();
-        written(writeln!(err, "{text}"))
+        written(self.screen.print(&format!("{text}\n")))
     }
 
     /// A line of an error: its label, and the text of anybody.
@@ -147,6 +176,21 @@ impl Ui {
             safe(&drawn).into_owned()
         };
         self.note(drawn.trim_end())
+    }
+}
+
+/// Writes to stderr, above what stands there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notes(&'static Screen);
+
+impl Write for Notes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.print(&String::from_utf8_lossy(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

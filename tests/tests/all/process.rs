@@ -77,13 +77,15 @@ pub(crate) fn redact(text: &str, place: &Place) -> String {
         (r"exec-[0-9a-hjkmnp-tv-z]{26}", "exec-<id-------------------->"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "<time------------------>"),
         (r"\b\d+(\.\d+)? ?(ms|s|µs)\b", "<duration>"),
+        (r"\b\d\d:\d\d:\d\d\.\d{3}\b", "<clock----->"),
         (r"\b[0-9a-f]{64}\b", "<digest>"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
         (r"\bduration=\d+", "duration=<millis>"),
         (r"\b\d+\.\d [KM]iB", "<size>"),
         (r"\buid \d+", "uid <number>"),
+        (r" {3,}(<duration>|<size>)", "  $1"),
         // Columns are as wide as what stands in them.
-        (r"(<duration>|DURATION|SIZE|<size>) +(\S)", "$1  $2"),
+        (r"(<duration>|DURATION|CPU|MEMORY|SIZE|<size>) +(\S)", "$1  $2"),
     ];
     rules.iter().fold(text, |text, (pattern, with)| {
         regex::Regex::new(pattern)

@@ -47,6 +47,16 @@ pub(crate) struct AttemptShared {
     pub(crate) traced: Option<Traced>,
 }
 
+impl AttemptShared {
+    /// Tells the observer, where there is one.
+    pub(crate) async fn tell(&self, event: RunEvent) {
+        if let Some(observer) = &self.observer {
+            // An observer that went away is no reason to stop the work.
+            drop(observer.send(event).await);
+        }
+    }
+}
+
 /// One attempt that is to be run. It holds its slot until its end is taken.
 #[derive(Debug)]
 pub(crate) struct Job {

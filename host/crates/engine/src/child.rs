@@ -9,10 +9,10 @@ use autokestra_secrets::{Masked, MaskedJson, Masker};
 use autokestra_store::{ParentLink, RunKey, StoreError};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::attempt::{AttemptShared, End, Ended, error_chain, stopped};
-use crate::event::Outcome;
+use crate::event::{Outcome, RunEvent};
 use crate::hidden::Hidden;
 use crate::logs::LogTarget;
 use crate::options::{Flow, Given, StartRequest};
@@ -22,6 +22,9 @@ use crate::unit::Unit;
 
 /// Executions that may stand inside one another.
 const DEPTH_MAX: usize = 16;
+
+/// Events of a child that wait for the task that runs it.
+const EVENTS_QUEUED_MAX: usize = 64;
 
 /// An execution that another one started.
 #[derive(Debug)]
@@ -59,11 +62,14 @@ pub(crate) fn run(
     Box::pin(async move {
         let runner = Runner::of(runner);
         let waits = job.input.get("wait") != Some(&Value::Bool(false));
+        let watched = waits && shared.observer.is_some();
+        let (observer, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
         let mut child = job.existing;
-        let begun = begin(&job, &runner, &shared).await;
+        let begun = begin(&job, &runner, &shared, watched.then_some(observer)).await;
         if let Ok(Begun::Running(handle)) = &begun {
             child = Some(handle.id());
         }
+        let mut watch = Watch::default();
         let end = match begun {
             Err(message) => End::Failed(failure(ReasonCode::InvalidInput, shared.masker.mask(&message), false)),
             Ok(Begun::Ended(end)) => end,
@@ -75,6 +81,11 @@ pub(crate) fn run(
                 let ended = loop {
                     tokio::select! {
                         ended = &mut waiting => break ended,
+                        Some(event) = events.recv() => {
+                            if let Some(news) = watch.take(&event, &job.run, &shared.masker) {
+                                shared.tell(news).await;
+                            }
+                        }
                         reason = stopped(&mut stop), if told.is_none() => {
                             told = Some(reason);
                             canceller.cancel(reason);
@@ -114,7 +125,52 @@ enum Begun {
     Ended(End),
 }
 
-async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Result<Begun, String> {
+/// How far a child has come, as the task that runs it tells.
+#[derive(Debug, Default)]
+struct Watch {
+    total: u64,
+    done: u64,
+}
+
+impl Watch {
+    /// What an event of the child means for the task that runs it.
+    fn take(&mut self, event: &RunEvent, run: &RunKey, masker: &Masker) -> Option<RunEvent> {
+        let note = match event {
+            RunEvent::Started { tasks, .. } => {
+                self.total = tasks.len() as u64;
+                self.done = tasks.iter().filter(|(_, state)| state.is_terminal()).count() as u64;
+                None
+            }
+            RunEvent::AttemptStarted { task, .. } => Some(masker.mask(task.as_str())),
+            RunEvent::TaskEnded(ended) if ended.item.is_none() => {
+                self.done += 1;
+                None
+            }
+            RunEvent::Queued { .. }
+            | RunEvent::ListStarted { .. }
+            | RunEvent::RetryPlanned { .. }
+            | RunEvent::Sleeping { .. }
+            | RunEvent::Stopping { .. }
+            | RunEvent::TaskEnded(_)
+            | RunEvent::Log(_)
+            | RunEvent::Progress { .. } => return None,
+        };
+        Some(RunEvent::Progress {
+            task: run.task.clone(),
+            item: run.item,
+            done: self.done,
+            total: Some(self.total),
+            note,
+        })
+    }
+}
+
+async fn begin(
+    job: &ChildJob,
+    runner: &Runner,
+    shared: &AttemptShared,
+    observer: Option<mpsc::Sender<RunEvent>>,
+) -> Result<Begun, String> {
     let traced = shared.traced.as_ref();
     let link = ParentLink {
         execution: shared.lease.execution(),
@@ -127,7 +183,7 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
         trace: traced.map(|traced| traced.attempt(shared.lease.execution(), &job.run, job.attempt)),
     };
     if let Some(id) = job.existing {
-        return again(id, runner, shared, child).await;
+        return again(id, runner, shared, child, observer).await;
     }
     let name = job.input.get("workflow").and_then(Value::as_str);
     let name = name.ok_or("`workflow` must be a path or an id")?;
@@ -153,7 +209,7 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
     let inputs = flow.workflow.bind_inputs(&given).map_err(|wrong| wrong.join("\n"))?;
     let source = flow.source.clone();
     let request = StartRequest {
-        given: given_of(flow, shared),
+        given: given_of(flow, shared, observer),
         inputs,
         source,
         trigger: "flow",
@@ -164,7 +220,13 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
 }
 
 /// Goes on with an execution that was started before.
-async fn again(id: ExecutionId, runner: &Runner, shared: &AttemptShared, mut child: ChildOf) -> Result<Begun, String> {
+async fn again(
+    id: ExecutionId,
+    runner: &Runner,
+    shared: &AttemptShared,
+    mut child: ChildOf,
+    observer: Option<mpsc::Sender<RunEvent>>,
+) -> Result<Begun, String> {
     let found = shared.store.execution(id).await.map_err(|error| error_chain(&error))?;
     let found = found.ok_or_else(|| format!("execution {id} is gone"))?;
     if found.row.state.is_terminal() {
@@ -176,18 +238,20 @@ async fn again(id: ExecutionId, runner: &Runner, shared: &AttemptShared, mut chi
         .ok_or_else(|| format!("the workflow of {id} was not kept"))?;
     let flow = shared.flows.reopen(&source).await?;
     child.above.push(flow.source.0.clone());
-    let resumed = runner.resume_inside(id, given_of(flow, shared), Some(child)).await;
+    let resumed = runner
+        .resume_inside(id, given_of(flow, shared, observer), Some(child))
+        .await;
     resumed.map(Begun::Running).map_err(|error| error_chain(&error))
 }
 
-fn given_of(flow: Flow, shared: &AttemptShared) -> Given {
+fn given_of(flow: Flow, shared: &AttemptShared, observer: Option<mpsc::Sender<RunEvent>>) -> Given {
     Given {
         workflow: flow.workflow,
         secrets: flow.secrets,
         base: flow.base,
         environment: shared.environment.clone(),
         actor: shared.masker.mask(&format!("execution {}", shared.lease.execution())),
-        observer: None,
+        observer,
         flows: Arc::clone(&shared.flows),
     }
 }

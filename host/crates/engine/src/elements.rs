@@ -57,6 +57,11 @@ impl Elements {
         u32::try_from(self.items.len()).unwrap_or(u32::MAX)
     }
 
+    /// How many ended in an earlier process, or in the execution that this one retries; to be asked before one begins.
+    pub(crate) fn ended_early(&self) -> u32 {
+        u32::try_from(self.ended.len()).unwrap_or(u32::MAX)
+    }
+
     /// How many failed.
     pub(crate) fn failures(&self) -> u32 {
         self.failures

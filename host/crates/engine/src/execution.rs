@@ -294,10 +294,7 @@ impl Execution {
     }
 
     pub(crate) async fn tell(&self, event: RunEvent) {
-        if let Some(observer) = &self.shared.observer {
-            // An observer that went away is no reason to stop the work.
-            drop(observer.send(event).await);
-        }
+        self.shared.tell(event).await;
     }
 
     async fn wait(&mut self) -> Woken {
@@ -356,6 +353,8 @@ impl Execution {
         self.halted = true;
         self.deadline = None;
         self.cancel_idle(&stop, batch);
+        let (reason, message) = stop.words();
+        batch.events.push(RunEvent::Stopping { reason, message });
         self.halt.send_replace(Some(stop.reason));
         self.stopping.get_or_insert(stop);
     }
@@ -417,6 +416,7 @@ impl Execution {
             reason: run.reason,
             message: run.message.clone(),
             attempts: run.attempts,
+            elements: run.elements,
             duration: run
                 .started_at
                 .zip(run.ended_at)

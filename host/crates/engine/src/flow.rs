@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::batch::Batch;
 use crate::child::ChildJob;
+use crate::event::RunEvent;
 use crate::execution::Execution;
 use crate::rows::{AttemptEnd, TaskFields, own_error};
 use crate::settle::TaskOutcome;
@@ -115,6 +116,11 @@ impl Execution {
         batch.changes.push(entry);
         let wait = limit.unwrap_or(wait);
         self.park(unit, ReasonCode::Sleeping, wait, TaskFields::default(), at, batch);
+        batch.events.push(RunEvent::Sleeping {
+            task: self.plan.task(unit.task).id.clone(),
+            item: unit.item,
+            wait,
+        });
     }
 
     /// How long a sleeping unit was told to sleep, read again from its inputs.

@@ -35,7 +35,7 @@ mod work;
 pub use artifacts::Artifacts;
 pub use clock::SystemClock;
 pub use error::{RandomError, ResumeError, RunError, StartError};
-pub use event::{Outcome, RunEvent, TaskSummary};
+pub use event::{ElementCounts, Outcome, RunEvent, TaskSummary};
 pub use options::{Environment, Flow, Flows, Given, Retried, RunnerOptions, StartRequest};
 pub use own::{OwnPlugin, own_plugin, own_plugins};
 pub use runner::{Canceller, RunHandle, Runner};

@@ -23,11 +23,11 @@ impl Execution {
         let first = std::mem::take(&mut self.first);
         if self.state != ExecutionState::Pending {
             self.start_clock(self.runner.clock.now());
+            let mut events = vec![self.started(true)];
+            events.extend((0..self.plan.len()).filter_map(|task| self.list_started(task)));
             let batch = Batch {
                 changes: first,
-                events: vec![RunEvent::Started {
-                    execution: self.shared.lease.execution(),
-                }],
+                events,
                 ..Batch::default()
             };
             self.carry_out(batch).await?;
@@ -45,7 +45,7 @@ impl Execution {
             None => {
                 let mut batch = self.beginning(first);
                 self.state = ExecutionState::Running;
-                batch.events.push(self.started());
+                batch.events.push(self.started(false));
                 self.carry_out(batch).await?;
             }
             Some(limit) => self.queue(limit.max, limit.on_limit, first).await?,
@@ -53,9 +53,14 @@ impl Execution {
         Ok(())
     }
 
-    fn started(&self) -> RunEvent {
+    fn started(&self, resumed: bool) -> RunEvent {
+        let states = self.tasks.iter().map(|run| run.state);
+        let ids = (0..self.plan.len()).map(|task| self.plan.task(task).id.clone());
         RunEvent::Started {
             execution: self.shared.lease.execution(),
+            workflow: self.shared.workflow.clone(),
+            resumed,
+            tasks: ids.zip(states).collect(),
         }
     }
 
@@ -86,7 +91,7 @@ impl Execution {
             let admission = store.admit(&self.shared.lease, max, now, batch.changes).await?;
             let Admission::Full(before) = admission else {
                 self.state = ExecutionState::Running;
-                let started = self.started();
+                let started = self.started(false);
                 self.tell(started).await;
                 return Ok(());
             };

@@ -216,6 +216,7 @@ impl Execution {
             state: next.to,
             reason: next.reason,
             message,
+            failed: self.failure.map(|task| self.plan.task(task).id.clone()),
             outputs,
             started_at: self.started_at,
             ended_at: at,

@@ -15,7 +15,7 @@ use crate::artifacts::Artifact;
 use crate::attempt::{End, Ended};
 use crate::batch::Batch;
 use crate::dispatch::{Skipped, TaskEnd};
-use crate::event::RunEvent;
+use crate::event::{ElementCounts, RunEvent};
 use crate::execution::Execution;
 use crate::flow;
 use crate::rows::{AttemptEnd, ClosingWords, Next, TaskFields, error_row, own_error};
@@ -421,6 +421,7 @@ impl Execution {
         };
         self.change_unit(unit, Next::to(TaskState::Running), at, fields, batch);
         self.open_elements(unit.task, items);
+        batch.events.extend(self.list_started(unit.task));
         self.queue_element(unit.task);
         self.end_list_if_done(unit.task, at, batch);
     }
@@ -459,6 +460,16 @@ impl Execution {
         self.elements.insert(task, elements);
     }
 
+    /// Tells of the elements of a task that is under way.
+    pub(crate) fn list_started(&self, task: usize) -> Option<RunEvent> {
+        let elements = self.elements.get(&task)?;
+        Some(RunEvent::ListStarted {
+            task: self.plan.task(task).id.clone(),
+            count: elements.len(),
+            ended: elements.ended_early(),
+        })
+    }
+
     pub(crate) fn queue_element(&mut self, task: usize) {
         let next = self.elements.get_mut(&task).and_then(|elements| elements.queue_next());
         if let Some(item) = next {
@@ -493,6 +504,10 @@ impl Execution {
             return;
         };
         let (count, failures, first) = (elements.len(), elements.failures(), elements.first_failure);
+        self.run_of(Unit::task(task)).elements = Some(ElementCounts {
+            total: count,
+            failed: failures,
+        });
         let end = if self.halted
             && let Some(stop) = &self.stopping
         {

@@ -3,6 +3,8 @@
 use autokestra_model::{ReasonCode, TaskState, Timestamp};
 use autokestra_secrets::Masked;
 
+use crate::event::ElementCounts;
+
 /// A task by its position in the file, or one element of its `forEach`. Sorts in file order, a task before its elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Unit {
@@ -40,6 +42,8 @@ pub(crate) struct TaskRun {
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) reason: Option<ReasonCode>,
     pub(crate) message: Option<Masked>,
+    /// What became of its elements.
+    pub(crate) elements: Option<ElementCounts>,
 }
 
 impl Default for TaskRun {
@@ -55,6 +59,7 @@ impl Default for TaskRun {
             ended_at: None,
             reason: None,
             message: None,
+            elements: None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use autokestra_model::{ExecutionId, TaskId};
+use autokestra_engine::SystemClock;
+use autokestra_model::{Clock as _, ExecutionId, TaskId};
 use autokestra_store::{ExecutionRef, LogFilter, LogRow, Store, TaskRunRow};
 
 use crate::error::{CliError, Exit};
@@ -66,10 +67,11 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
     } else {
         None
     };
-    let audit = if arguments.with_audit {
-        Some(store.audit_events(id).await?)
+    // People are told who started it and how the trail stands; programs ask for all of it.
+    let events = if arguments.with_audit || !arguments.json {
+        store.audit_events(id).await?
     } else {
-        None
+        Vec::new()
     };
     if arguments.json {
         let wanted = |task: &TaskRunRow| arguments.task.as_ref().is_none_or(|wanted| task.task == *wanted);
@@ -77,8 +79,8 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         if let Some((rows, total)) = &logs {
             view = view.logs(rows, *total);
         }
-        if let Some(events) = &audit {
-            view = view.audit(events);
+        if arguments.with_audit {
+            view = view.audit(&events);
         }
         ui.json(&view, arguments.pretty)?;
     } else {
@@ -87,7 +89,10 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
             inputs: arguments.show_inputs,
             timeline: arguments.timeline,
             logs: logs.as_ref().map(|(rows, total)| (rows.iter().collect(), *total)),
-            audit: audit.as_deref(),
+            events: &events,
+            audit: arguments.with_audit,
+            chain: store.audit_chain(id).await?,
+            now: SystemClock.now(),
         };
         ui.out(&detail(ui, &found, &parts))?;
     }
@@ -95,7 +100,7 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
 }
 
 /// The last `limit` entries, and how many there are in all.
-async fn last_logs(
+pub(in crate::commands) async fn last_logs(
     store: &dyn Store,
     execution: ExecutionId,
     task: Option<TaskId>,

@@ -1,17 +1,21 @@
 //! `workflow execution list`.
 
-use autokestra_model::{ExecutionState, WorkflowId};
+use autokestra_engine::SystemClock;
+use autokestra_model::{Clock as _, ExecutionState, WorkflowId};
 use autokestra_store::{ExecutionFilter, Store};
 
 use crate::error::{CliError, Exit};
 use crate::render::view::PageView;
-use crate::render::{Ui, page};
+use crate::render::{Page, Tint, Ui, page};
 
 const EXAMPLES: &str = "\
 Examples:
   workflow execution list
   workflow execution list --workflow my-workflow --state SUCCESS FAILED
   workflow execution list --state SUCCESS --json | jq '.executions[] | select(.duration > 300000)'";
+
+/// Executions of a page.
+const LIMIT: u64 = 50;
 
 /// List executions, newest first
 #[derive(Debug, clap::Args)]
@@ -24,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long = "state", alias = "states", value_name = "STATE", num_args = 1.., value_delimiter = ',', value_parser = state)]
     states: Vec<ExecutionState>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = LIMIT)]
     limit: u64,
     /// After so many
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -45,6 +49,7 @@ pub(super) fn state(text: &str) -> Result<ExecutionState, String> {
 
 pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Result<Exit, CliError> {
     let (limit, offset) = (arguments.limit, arguments.offset);
+    let filters = filters(&arguments);
     let filter = ExecutionFilter {
         workflow: arguments.workflow,
         states: arguments.states,
@@ -55,7 +60,35 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
     if arguments.json {
         ui.json(&PageView::new(&found, limit, offset), arguments.pretty)?;
     } else {
-        ui.out(&page(ui, &found, offset))?;
+        let (rows, note) = page(
+            ui,
+            &Page {
+                page: &found,
+                offset,
+                now: SystemClock.now(),
+                filters: &filters,
+            },
+        );
+        ui.out(&rows)?;
+        if let Some(note) = note {
+            ui.note(&ui.tint_note(Tint::Faint, &note))?;
+        }
     }
     Ok(Exit::Success)
+}
+
+/// The options that the next page needs as well.
+fn filters(arguments: &Arguments) -> String {
+    let mut text = String::new();
+    if let Some(workflow) = &arguments.workflow {
+        text.extend([format!(" --workflow {workflow}")]);
+    }
+    if !arguments.states.is_empty() {
+        let states: Vec<&str> = arguments.states.iter().map(|state| state.as_str()).collect();
+        text.extend([format!(" --state {}", states.join(","))]);
+    }
+    if arguments.limit != LIMIT {
+        text.extend([format!(" --limit {}", arguments.limit)]);
+    }
+    text
 }
