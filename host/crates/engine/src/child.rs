@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::attempt::{AttemptShared, End, Ended, error_chain, stopped};
+use crate::error::StartError;
 use crate::event::Outcome;
 use crate::hidden::Hidden;
 use crate::logs::LogTarget;
-use crate::options::{Flow, Given, StartRequest};
+use crate::options::{Flow, FlowError, Given, StartRequest};
 use crate::runner::{RunHandle, Runner, RunnerShared};
 use crate::stop::StopReason;
 use crate::unit::Unit;
@@ -58,7 +59,11 @@ pub(crate) fn run(
         let runner = Runner::of(runner);
         let waits = job.input.get("wait") != Some(&Value::Bool(false));
         let end = match begin(&job, &runner, &shared).await {
-            Err(message) => End::Failed(failure(ReasonCode::InvalidInput, shared.masker.mask(&message), false)),
+            Err(error) => {
+                // A fault of the machine may pass.
+                let retryable = error.reason == ReasonCode::Internal;
+                End::Failed(failure(error.reason, shared.masker.mask(&error.message), retryable))
+            }
             Ok(Begun::Ended(end)) => end,
             Ok(Begun::Running(handle)) if !waits => End::Output(json!({ "executionId": handle.id() })),
             Ok(Begun::Running(handle)) => {
@@ -106,7 +111,7 @@ enum Begun {
     Ended(End),
 }
 
-async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Result<Begun, String> {
+async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Result<Begun, FlowError> {
     let link = ParentLink {
         execution: shared.lease.execution(),
         run: job.run.clone(),
@@ -126,10 +131,10 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
     if child.above.contains(known) {
         let chain = child.above.iter().chain([known]).map(String::as_str);
         let chain = chain.collect::<Vec<_>>().join(" -> ");
-        return Err(format!("the workflows start each other in a cycle: {chain}"));
+        return Err(format!("the workflows start each other in a cycle: {chain}").into());
     }
     if child.above.len() >= DEPTH_MAX {
-        return Err(format!("{DEPTH_MAX} executions stand inside one another already"));
+        return Err(format!("{DEPTH_MAX} executions stand inside one another already").into());
     }
     child.above.push(known.clone());
     let given = match job.input.get("inputs") {
@@ -138,7 +143,7 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
             .iter()
             .map(|(name, value)| (name.clone(), GivenInput::Json(value.clone())))
             .collect(),
-        Some(_) => return Err("`inputs` must be a mapping".to_owned()),
+        Some(_) => return Err("`inputs` must be a mapping".into()),
     };
     let inputs = flow.workflow.bind_inputs(&given).map_err(|wrong| wrong.join("\n"))?;
     let source = flow.source.clone();
@@ -150,11 +155,23 @@ async fn begin(job: &ChildJob, runner: &Runner, shared: &AttemptShared) -> Resul
         retry: None,
     };
     let started = runner.start_inside(request, Some(child)).await;
-    started.map(Begun::Running).map_err(|error| error_chain(&error))
+    started.map(Begun::Running).map_err(|error| FlowError {
+        reason: match error {
+            StartError::Plugin { .. } => ReasonCode::PluginUnusable,
+            StartError::Open(_) => ReasonCode::InvalidInput,
+            StartError::Random(_) | StartError::Store(_) => ReasonCode::Internal,
+        },
+        message: error_chain(&error),
+    })
 }
 
 /// Goes on with an execution that was started before.
-async fn again(id: ExecutionId, runner: &Runner, shared: &AttemptShared, mut child: ChildOf) -> Result<Begun, String> {
+async fn again(
+    id: ExecutionId,
+    runner: &Runner,
+    shared: &AttemptShared,
+    mut child: ChildOf,
+) -> Result<Begun, FlowError> {
     let found = shared.store.execution(id).await.map_err(|error| error_chain(&error))?;
     let found = found.ok_or_else(|| format!("execution {id} is gone"))?;
     if found.row.state.is_terminal() {
@@ -167,7 +184,7 @@ async fn again(id: ExecutionId, runner: &Runner, shared: &AttemptShared, mut chi
     let flow = shared.flows.reopen(&source).await?;
     child.above.push(flow.source.0.clone());
     let resumed = runner.resume_inside(id, given_of(flow, shared), Some(child)).await;
-    resumed.map(Begun::Running).map_err(|error| error_chain(&error))
+    resumed.map(Begun::Running).map_err(|error| error_chain(&error).into())
 }
 
 fn given_of(flow: Flow, shared: &AttemptShared) -> Given {
