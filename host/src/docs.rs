@@ -127,7 +127,7 @@ fn rows<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
             .map(|choice| format!("`{}`", choice.get_name()))
             .collect();
         if !choices.is_empty() {
-            about += &format!(" ({})", choices.join(", "));
+            about.extend([format!(" ({})", choices.join(", "))]);
         }
         let defaults: Vec<_> = arg
             .get_default_values()
@@ -135,9 +135,9 @@ fn rows<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
             .map(|value| value.to_string_lossy())
             .collect();
         if !defaults.is_empty() && arg.get_action().takes_values() {
-            about += &format!("; default `{}`", defaults.join(" "));
+            about.extend([format!("; default `{}`", defaults.join(" "))]);
         }
-        text += &format!("| {} | {} |\n", written(arg).replace('|', "\\|"), cell(&about));
+        text.extend([format!("| {} | {} |\n", written(arg).replace('|', "\\|"), cell(&about))]);
     }
     text
 }
@@ -185,14 +185,17 @@ fn every_command_has_a_page_that_is_its_help() {
             after(&leaf.command)
         );
         made(&file, &name, &text);
-        index += &format!("| [`{name}`]({file}) | {} |\n", cell(&plain(leaf.command.get_about())));
+        index.extend([format!(
+            "| [`{name}`]({file}) | {} |\n",
+            cell(&plain(leaf.command.get_about()))
+        )]);
         known.insert(file);
     }
-    index += &format!(
+    index.extend([format!(
         "\n## Options of every command\n\n| option | what it is |\n| --- | --- |\n{}\n{}\n",
         rows(root.get_arguments().filter(|arg| is_common(arg))),
         plain(root.get_after_help())
-    );
+    )]);
     made("index.md", "Commands", &index);
     let there: BTreeSet<String> = std::fs::read_dir(folder())
         .expect("the folder is there")

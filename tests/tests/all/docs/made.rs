@@ -70,7 +70,11 @@ fn the_list_of_settings_is_the_programs() {
             .filter(|about| !about.starts_with('_'))
             .unwrap_or_default();
         let about = about.trim_start_matches(':').trim();
-        text += &format!("| `{key}` | {} | `{variable}` | {} |\n", bars(&default), bars(about));
+        text.extend([format!(
+            "| `{key}` | {} | `{variable}` | {} |\n",
+            bars(&default),
+            bars(about)
+        )]);
     }
     made("docs/configuration.md", "settings", &text);
 }
@@ -98,7 +102,11 @@ fn every_plugin_has_a_page_that_is_its_manifest() {
             .lines()
             .next()
             .unwrap_or_default();
-        index += &format!("| [`{name}`]({file}) | {} | {} |\n", bars(about), actions.join(" "));
+        index.extend([format!(
+            "| [`{name}`]({file}) | {} | {} |\n",
+            bars(about),
+            actions.join(" ")
+        )]);
     }
     made("docs/plugins/index.md", "plugins", &index);
     let there = pages().into_iter().filter(|page| page.starts_with("docs/plugins/"));
@@ -120,7 +128,7 @@ fn manifest(plugin: &Value) -> String {
                 .filter_map(|one| one.strip_prefix(title))
                 .map(str::trim)
                 .collect();
-            text += &format!("\nIt {title}: {}.\n", all.join("; "));
+            text.extend([format!("\nIt {title}: {}.\n", all.join("; "))]);
         }
     }
     for action in plugin["actions"].as_array().expect("a list") {
@@ -128,16 +136,16 @@ fn manifest(plugin: &Value) -> String {
         let twice = if action["idempotent"] == true {
             "Running it twice is the same as once."
         } else {
-            "Running it twice is not the same as once: after a crash it runs again only if you accept that (`idempotent`)."
+            "Running it twice is not the same as once: after a crash it is not run again, unless the task says `idempotent: true`."
         };
-        text += &format!(
+        text.extend([format!(
             "\n## `{}`\n\n**{}.** {}\n\n{twice}\n",
             word("type"),
             word("title"),
             word("description")
-        );
+        )]);
         for (title, key) in [("Inputs", "inputSchema"), ("Output", "outputSchema")] {
-            text += &format!("\n{title}:{}", described(&action[key]));
+            text.extend([format!("\n{title}:{}", described(&action[key]))]);
         }
         text += &example(plugin["name"].as_str().unwrap_or_default(), action).unwrap_or_default();
     }
@@ -216,14 +224,14 @@ fn the_book_lists_the_reference() {
         ("Plugins", "plugins/index.md", "docs/plugins/"),
         ("Codes", "errors/index.md", "docs/errors/"),
     ] {
-        text += &format!("- [{title}]({index})\n");
+        text.extend([format!("- [{title}]({index})\n")]);
         let below = pages
             .iter()
             .filter(|page| !folder.is_empty() && page.starts_with(folder));
         for page in below.filter(|page| !page.ends_with("/index.md")) {
             let first = document(page);
             let title = first.lines().next().unwrap_or_default().trim_start_matches("# ");
-            text += &format!("  - [{title}]({})\n", page.trim_start_matches("docs/"));
+            text.extend([format!("  - [{title}]({})\n", page.trim_start_matches("docs/"))]);
         }
     }
     made("docs/SUMMARY.md", "reference", &text);

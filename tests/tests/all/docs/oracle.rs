@@ -64,12 +64,15 @@ impl Words {
     }
 }
 
+/// Holds what a line printed in a scene against what it must print.
+type Check = fn(&Scene, &str, &str);
+
 /// Checks a line that is one such command, and nothing else. Says whether it was one.
 pub(super) fn check(scene: &Scene, line: &str, stdout: &str) -> bool {
     if line.contains(['|', '>', '<', ';', '#']) || line.contains("--follow") {
         return false;
     }
-    let commands: [(&str, fn(&Scene, &str, &str)); 3] = [
+    let commands: [(&str, Check); 3] = [
         ("workflow execution logs", logs),
         ("workflow execution list", list),
         ("workflow execution inspect", inspect),

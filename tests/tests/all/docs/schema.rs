@@ -42,7 +42,11 @@ impl<'a> Tables<'a> {
                 _ => String::new(),
             };
             let about = value["description"].as_str().unwrap_or_default().replace('\n', " ");
-            text += &format!("| `{key}` | {} | {default} | {} |\n", bars(&kind), bars(&about));
+            text.extend([format!(
+                "| `{key}` | {} | {default} | {} |\n",
+                bars(&kind),
+                bars(&about)
+            )]);
         }
         text
     }
@@ -55,9 +59,9 @@ impl<'a> Tables<'a> {
             let title = section.title.clone();
             let objects = section.objects.clone();
             done += 1;
-            text += &format!("\n{} {title}\n", "#".repeat(order));
+            text.extend([format!("\n{} {title}\n", "#".repeat(order))]);
             for object in objects {
-                text += &format!("\n{}", self.table(&object));
+                text.extend([format!("\n{}", self.table(&object))]);
             }
         }
         text
@@ -80,7 +84,12 @@ impl<'a> Tables<'a> {
                 .as_str()
                 .and_then(|path| path.rsplit('/').next())
                 .unwrap_or_default();
-            return self.kind(name, &target.clone());
+            // Their patterns tell a reader nothing.
+            return match name {
+                "id" => "id".to_owned(),
+                "size" => "size, e.g. `64MiB`".to_owned(),
+                _ => self.kind(name, &target.clone()),
+            };
         }
         if let Some(choices) = node.get("enum").and_then(Value::as_array) {
             return choices

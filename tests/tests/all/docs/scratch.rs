@@ -25,6 +25,9 @@ tasks:
     type: core/console.log
     forEach: "{{ range(30) | list }}"
     inputs: { message: "no error in {{ item }}", level: warn }
+  - id: chatty
+    type: core/console.log
+    inputs: { message: "{{ range(300) | join('\n') }}" }
 "#;
 
 /// The workflow of the examples that `--help` shows.
