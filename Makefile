@@ -4,7 +4,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 WORKFLOW := target/release/workflow
 PLUGINS := $(wildcard plugins/*/*/Cargo.toml) tests/hostile/Cargo.toml
 
-.PHONY: help run build install setup programs test lint unit doc soak fuzz bench pictures clean
+.PHONY: help run build install setup programs test lint unit doc docs soak fuzz bench pictures clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +46,9 @@ endif
 
 doc:
 	$(CARGO) test --release --locked --workspace --doc
+
+docs: build ## Write the pages of docs/ that are made of the program anew
+	UPDATE_DOCS=1 $(CARGO) test --release --locked --workspace -- --test-threads=1 docs::every_command docs::made docs::errors::the_index the_documents_diagram
 
 soak: build ## Kill executions at random instants, many times
 	CRASH_SEEDS=$(or $(SEEDS),0..200) $(CARGO) test --release --locked --workspace --test all crash -- --nocapture

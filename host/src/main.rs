@@ -3,6 +3,8 @@
 mod cli;
 mod commands;
 mod config;
+#[cfg(test)]
+mod docs;
 mod error;
 mod place;
 mod render;

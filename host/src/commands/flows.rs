@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use autokestra_engine::{Flow, Flows};
-use autokestra_model::Source;
+use autokestra_engine::{Flow, FlowError, Flows};
+use autokestra_model::{ReasonCode, Source};
 use autokestra_sandbox::{PlaceError, Sandbox, located};
 use autokestra_secrets::Masker;
 use autokestra_store::{Store, WorkflowSource};
@@ -48,7 +48,7 @@ pub(super) fn locate(base: &Path, name: &str) -> Result<PathBuf, String> {
 }
 
 impl Flows for Files {
-    fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, String>> {
+    fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, FlowError>> {
         Box::pin(async move {
             let path = locate(base, name)?;
             let text = std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
@@ -57,17 +57,20 @@ impl Flows for Files {
         })
     }
 
-    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, String>> {
-        Box::pin(async move { self.reopened(source).await.map_err(|error| error.to_string()) })
+    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, FlowError>> {
+        Box::pin(async move { self.reopened(source).await.map_err(|error| error.to_string().into()) })
     }
 }
 
 impl Files {
-    async fn flow(&self, name: String, text: String, base: std::path::PathBuf) -> Result<Flow, String> {
+    async fn flow(&self, name: String, text: String, base: std::path::PathBuf) -> Result<Flow, FlowError> {
         let checked = check_text(Source::new(name.clone(), text.clone()), &base, &self.sandbox).await;
         let checked = checked.map_err(|error| format!("`{name}` is no good: {error}"))?;
         let secrets = secrets(&checked.workflow, &self.place, &self.store).await;
-        let secrets = secrets.map_err(|error| error.with_advice())?;
+        let secrets = secrets.map_err(|error| FlowError {
+            reason: ReasonCode::SecretMissing,
+            message: error.with_advice(),
+        })?;
         Ok(Flow {
             workflow: Arc::new(checked.workflow),
             secrets,

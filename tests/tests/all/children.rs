@@ -40,6 +40,29 @@ fn a_child_gives_its_outputs_and_both_know_each_other() {
     }
 }
 
+/// Ids were made of the time and a seed, so two executions that one process started in the same millisecond had the same.
+#[test]
+fn children_that_start_in_the_same_moment_have_ids_of_their_own() {
+    let flow = "id: parent\ntasks:\n  - { id: child, type: core/flow.run, forEach: \"{{ range(60) | list }}\", inputs: { workflow: child, inputs: { n: \"{{ item }}\" } } }\noutputs: { got: \"{{ tasks.child.output }}\" }\n";
+    let place = Place::with_flow(flow);
+    place.write("child.yaml", CHILD);
+    let got = place.run("run flow.yaml --json").code(0).json()["outputs"]["got"].clone();
+    let expected: Vec<Value> = (0..60).map(|n| json!({ "double": n * 2 })).collect();
+    assert_eq!(got, json!(expected));
+    assert_eq!(
+        place.run("execution list --workflow child --json").code(0).json()["total"],
+        60
+    );
+}
+
+#[test]
+fn a_child_without_its_secret_has_a_reason_of_its_own() {
+    let secret = format!("secrets: [NOBODY]\n{CHILD}");
+    let (ended, _, execution) = run("workflow: child, inputs: { n: 1 }", &secret);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert_eq!(task(&execution, "child")["reasonCode"], "secret_missing");
+}
+
 #[test]
 fn a_child_that_cannot_be_started_is_told() {
     let cases = [

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use autokestra_engine::{
-    Artifacts, Environment, Flow, Flows, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions, StartRequest,
-    SystemClock,
+    Artifacts, Environment, Flow, FlowError, Flows, Given, Outcome, RunEvent, RunHandle, Runner, RunnerOptions,
+    StartRequest, SystemClock,
 };
 use autokestra_model::{Ceiling, Folders, GivenInput, NetworkPattern, Policy, Source, Workflow};
 use autokestra_sandbox::{CacheOptions, Resolver, Sandbox, SandboxOptions};
@@ -111,11 +111,11 @@ pub(crate) fn denied_targets(kept: &Kept) -> Vec<String> {
 struct NoFlows;
 
 impl Flows for NoFlows {
-    fn find<'a>(&'a self, _: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, String>> {
-        Box::pin(async move { Err(format!("no workflow `{name}`")) })
+    fn find<'a>(&'a self, _: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, FlowError>> {
+        Box::pin(async move { Err(format!("no workflow `{name}`").into()) })
     }
 
-    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, String>> {
+    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, FlowError>> {
         self.find(Path::new("/"), &source.name)
     }
 }

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use crate::attempt::{AttemptShared, End, Ended, error_chain, stopped};
+use crate::error::StartError;
 use crate::event::{Outcome, RunEvent};
 use crate::hidden::Hidden;
 use crate::logs::LogTarget;
-use crate::options::{Flow, Given, StartRequest};
+use crate::options::{Flow, FlowError, Given, StartRequest};
 use crate::runner::{RunHandle, Runner, RunnerShared};
 use crate::stop::StopReason;
 use crate::unit::Unit;
@@ -71,7 +72,11 @@ pub(crate) fn run(
         }
         let mut watch = Watch::default();
         let end = match begun {
-            Err(message) => End::Failed(failure(ReasonCode::InvalidInput, shared.masker.mask(&message), false)),
+            Err(error) => {
+                // A fault of the machine may pass.
+                let retryable = error.reason == ReasonCode::Internal;
+                End::Failed(failure(error.reason, shared.masker.mask(&error.message), retryable))
+            }
             Ok(Begun::Ended(end)) => end,
             Ok(Begun::Running(handle)) if !waits => End::Output(json!({ "executionId": handle.id() })),
             Ok(Begun::Running(handle)) => {
@@ -170,7 +175,7 @@ async fn begin(
     runner: &Runner,
     shared: &AttemptShared,
     observer: Option<mpsc::Sender<RunEvent>>,
-) -> Result<Begun, String> {
+) -> Result<Begun, FlowError> {
     let traced = shared.traced.as_ref();
     let link = ParentLink {
         execution: shared.lease.execution(),
@@ -192,10 +197,10 @@ async fn begin(
     if child.above.contains(known) {
         let chain = child.above.iter().chain([known]).map(String::as_str);
         let chain = chain.collect::<Vec<_>>().join(" -> ");
-        return Err(format!("the workflows start each other in a cycle: {chain}"));
+        return Err(format!("the workflows start each other in a cycle: {chain}").into());
     }
     if child.above.len() >= DEPTH_MAX {
-        return Err(format!("{DEPTH_MAX} executions stand inside one another already"));
+        return Err(format!("{DEPTH_MAX} executions stand inside one another already").into());
     }
     child.above.push(known.clone());
     let given = match job.input.get("inputs") {
@@ -204,7 +209,7 @@ async fn begin(
             .iter()
             .map(|(name, value)| (name.clone(), GivenInput::Json(value.clone())))
             .collect(),
-        Some(_) => return Err("`inputs` must be a mapping".to_owned()),
+        Some(_) => return Err("`inputs` must be a mapping".into()),
     };
     let inputs = flow.workflow.bind_inputs(&given).map_err(|wrong| wrong.join("\n"))?;
     let source = flow.source.clone();
@@ -216,7 +221,14 @@ async fn begin(
         retry: None,
     };
     let started = runner.start_inside(request, Some(child)).await;
-    started.map(Begun::Running).map_err(|error| error_chain(&error))
+    started.map(Begun::Running).map_err(|error| FlowError {
+        reason: match error {
+            StartError::Plugin { .. } => ReasonCode::PluginUnusable,
+            StartError::Open(_) => ReasonCode::InvalidInput,
+            StartError::Random(_) | StartError::Store(_) => ReasonCode::Internal,
+        },
+        message: error_chain(&error),
+    })
 }
 
 /// Goes on with an execution that was started before.
@@ -226,7 +238,7 @@ async fn again(
     shared: &AttemptShared,
     mut child: ChildOf,
     observer: Option<mpsc::Sender<RunEvent>>,
-) -> Result<Begun, String> {
+) -> Result<Begun, FlowError> {
     let found = shared.store.execution(id).await.map_err(|error| error_chain(&error))?;
     let found = found.ok_or_else(|| format!("execution {id} is gone"))?;
     if found.row.state.is_terminal() {
@@ -241,7 +253,7 @@ async fn again(
     let resumed = runner
         .resume_inside(id, given_of(flow, shared, observer), Some(child))
         .await;
-    resumed.map(Begun::Running).map_err(|error| error_chain(&error))
+    resumed.map(Begun::Running).map_err(|error| error_chain(&error).into())
 }
 
 fn given_of(flow: Flow, shared: &AttemptShared, observer: Option<mpsc::Sender<RunEvent>>) -> Given {

@@ -36,7 +36,7 @@ pub use artifacts::Artifacts;
 pub use clock::SystemClock;
 pub use error::{RandomError, ResumeError, RunError, StartError};
 pub use event::{ElementCounts, Outcome, RunEvent, TaskSummary};
-pub use options::{Environment, Flow, Flows, Given, Retried, RunnerOptions, StartRequest};
+pub use options::{Environment, Flow, FlowError, Flows, Given, Retried, RunnerOptions, StartRequest};
 pub use own::{OwnPlugin, own_plugin, own_plugins};
 pub use runner::{Canceller, RunHandle, Runner};
 pub use secret_store::{SecretStore, SecretStoreError};

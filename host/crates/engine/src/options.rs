@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{TaskId, Workflow, is_reserved_variable};
+use autokestra_model::{ReasonCode, TaskId, Workflow, is_reserved_variable};
 use autokestra_secrets::{Masked, Secrets};
 use autokestra_store::{ExecutionDetail, WorkflowSource};
 use futures::future::BoxFuture;
@@ -100,13 +100,32 @@ pub struct Flow {
     pub source: (String, String),
 }
 
-/// Finds the workflows that `core/flow.run` names. What it says where it does not is told to the user.
+/// Why a workflow that a task names does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowError {
+    /// For machines.
+    pub reason: ReasonCode,
+    /// For people.
+    pub message: String,
+}
+
+/// What a task asked for is wrong, unless somebody says otherwise.
+impl<T: Into<String>> From<T> for FlowError {
+    fn from(message: T) -> Self {
+        Self {
+            reason: ReasonCode::InvalidInput,
+            message: message.into(),
+        }
+    }
+}
+
+/// Finds the workflows that `core/flow.run` names.
 pub trait Flows: Send + Sync + fmt::Debug {
     /// The workflow of a path below `base`, or of an id that a file beside it has as its name.
-    fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, String>>;
+    fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, FlowError>>;
 
     /// The workflow of an execution that was started before, as its text was then.
-    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, String>>;
+    fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, FlowError>>;
 }
 
 /// One execution that is to be started.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use autokestra_model::{Clock, ExecutionId, Plan, PluginName, TaskId, Timestamp, Workflow};
 use autokestra_sandbox::{LoadError, Plugin, Sandbox};
@@ -38,6 +39,8 @@ pub(crate) struct RunnerShared {
     pub(crate) sandbox: Sandbox,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seed: u64,
+    /// How many executions were begun: two of one moment need two ids.
+    pub(crate) begun: AtomicU64,
     pub(crate) workflows: Arc<Semaphore>,
     pub(crate) tasks: Arc<Semaphore>,
     pub(crate) keeper: Keeper,
@@ -66,6 +69,7 @@ impl Runner {
                 sandbox,
                 clock,
                 seed,
+                begun: AtomicU64::new(0),
                 workflows,
                 tasks,
                 keeper: Keeper::default(),
@@ -121,7 +125,10 @@ impl Runner {
         let hidden = hidden.map_err(RandomError)?;
         let masker = hidden.masker();
         let at = shared.clock.now();
-        let mut random = fastrand::Rng::with_seed(shared.seed ^ at.as_millis().cast_unsigned());
+        let number = shared.begun.fetch_add(1, Ordering::Relaxed);
+        let seed = shared.seed ^ at.as_millis().cast_unsigned();
+        // An odd factor gives each number a place of its own, and far from its neighbours.
+        let mut random = fastrand::Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let id = ExecutionId::new(at, random.u128(..));
         let inputs = Value::Object(inputs);
         let plan = Plan::new(Arc::clone(&given.workflow));

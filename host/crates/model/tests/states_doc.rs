@@ -23,7 +23,10 @@ fn diagram<S: State + Display>(all: &[S], first: S) -> String {
 
 #[test]
 fn the_documents_diagram_is_the_table() {
-    let codes: Vec<String> = ReasonCode::ALL.iter().map(|code| format!("`{code}`")).collect();
+    let codes: Vec<String> = ReasonCode::ALL
+        .iter()
+        .map(|code| format!("[`{code}`](errors/{code}.md)"))
+        .collect();
     let expected = format!(
         "# States\n\nMade from the table in `host/crates/model/src/state.rs`; a test holds this page to it. Every arrow is one transaction with its \
          audit event; from an end no arrow leads on.\n\n## Executions\n\n{}\n\n## Task runs\n\n{}\n\n## Reason codes\n\nWhy a state was entered, for machines: {}.\n",
