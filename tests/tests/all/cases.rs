@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +21,9 @@ struct Case {
     /// Files that are there before, by path.
     #[serde(default)]
     files: BTreeMap<String, String>,
+    /// Files that are no text, in base64.
+    #[serde(default)]
+    bytes: BTreeMap<String, String>,
     permissions: Option<Value>,
     /// The whole output.
     #[serde(default, deserialize_with = "given")]
@@ -111,6 +116,10 @@ fn check(plugin: &str, number: usize, case: &Case) {
     let place = Place::new();
     for (path, content) in &case.files {
         place.write(path, content);
+    }
+    for (path, content) in &case.bytes {
+        let content = BASE64.decode(content).unwrap_or_else(|error| panic!("{what}: {error}"));
+        place.write_bytes(path, &content);
     }
     let mut one = json!({ "id": "case", "type": format!("{plugin}.{}", case.action), "inputs": case.input });
     if let Some(permissions) = &case.permissions {

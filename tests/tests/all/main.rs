@@ -1,5 +1,6 @@
 //! Executions from end to end, in one binary: the engine as a library, the program as a process.
 
+mod archive;
 mod audit;
 mod built;
 mod cache;

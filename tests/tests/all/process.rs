@@ -143,6 +143,10 @@ impl Place {
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {
+        self.write_bytes(name, content.as_bytes());
+    }
+
+    pub(crate) fn write_bytes(&self, name: &str, content: &[u8]) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("in the folder")).expect("create a folder");
         std::fs::write(&path, content).expect("write a file");
