@@ -228,7 +228,7 @@ fn line(screen: &vt100::Screen, row: u16, columns: u16) -> String {
             vt100::Color::Rgb(red, green, blue) => drop(write!(codes, ";38;2;{red};{green};{blue}")),
         }
         if codes != style {
-            text += &format!("\x1b[0{codes}m");
+            text.extend(["\x1b[0", &codes, "m"]);
             style = codes;
         }
         text += if cell.has_contents() { cell.contents() } else { " " };

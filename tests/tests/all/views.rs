@@ -158,7 +158,7 @@ tasks:
         .run("execution inspect last --timeline --task each")
         .code(0)
         .stdout;
-    assert_eq!(one.matches("█").count() > 12, true, "{one}");
+    assert!(one.matches("█").count() > 12, "{one}");
     assert!(one.contains("each[11]  "), "{one}");
 }
 
