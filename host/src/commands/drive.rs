@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use autokestra_engine::{Canceller, Outcome, RunEvent, RunHandle, Runner, StopReason, SystemClock};
-use autokestra_model::{Clock as _, ExecutionState, ReasonCode, SecretName, TaskState, Workflow};
+use autokestra_model::{Clock as _, ExecutionState, SecretName, TaskState, Workflow};
 use autokestra_sandbox::Sandbox;
 use autokestra_secrets::source::{Gathered, SecretsError, Sources};
 use autokestra_secrets::{Masked, Masker, Secrets};
@@ -12,6 +12,7 @@ use autokestra_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::docs::Codes;
 use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::view::DetailView;
@@ -102,19 +103,24 @@ pub(super) async fn to_the_end(
     let ended = handle.wait().await;
     // What it started without waiting for it is not cut off.
     runner.idle().await;
-    let signal = if watcher.is_finished() {
-        watcher.await.ok()
-    } else {
-        None
-    };
+    // One that has heard a signal ends without another wait, so this does not cut it off.
+    watcher.abort();
+    let signal = watcher.await.ok();
     let ended = ended?;
     let shown = match told {
         Ok(()) => show(&ended, telling, store, ui).await,
         Err(error) => Err(error),
     };
+    let shown = match shown {
+        Ok(()) if !telling.json => ui.pages(&Codes::of_outcome(&ended)),
+        other => other,
+    };
     store.close().await?;
-    shown?;
-    Ok(exit(&ended, signal))
+    match shown {
+        // Whoever read went away; the execution ended as it did all the same.
+        Err(error) if error.exit() != Exit::Success => Err(error),
+        Ok(()) | Err(_) => Ok(exit(&ended, signal)),
+    }
 }
 
 /// The signals that end a run.
@@ -269,11 +275,8 @@ async fn show(ended: &Outcome, telling: &Telling, store: &Arc<dyn Store>, ui: &U
 fn exit(ended: &Outcome, signal: Option<StopReason>) -> Exit {
     match ended.state {
         ExecutionState::Success => Exit::Success,
-        ExecutionState::Cancelled
-            if signal == Some(StopReason::User) || ended.reason == Some(ReasonCode::CancelledByUser) =>
-        {
-            Exit::Interrupted
-        }
+        // `execution cancel` of another process is no Ctrl-C.
+        ExecutionState::Cancelled if signal == Some(StopReason::User) => Exit::Interrupted,
         ExecutionState::Cancelled => Exit::Cancelled,
         ExecutionState::Failed | ExecutionState::Pending | ExecutionState::Running | ExecutionState::Waiting => {
             Exit::Failed

@@ -6,23 +6,26 @@ mod files;
 pub(crate) mod graph;
 mod logs;
 mod plugin;
+pub(crate) mod plugin_view;
 mod program;
 mod safe;
+pub(crate) mod schema;
 mod secrets;
 mod table;
 mod ui;
+pub(crate) mod validation;
 pub(crate) mod view;
 
-pub(crate) use cache::{cache, cache_json};
+pub(crate) use cache::cache;
 pub(crate) use execution::{Parts, detail, outcome, page};
 pub(crate) use files::files;
 pub(crate) use logs::log_line;
 pub(crate) use plugin::{Found, plugin, plugins};
-pub(crate) use program::{program, program_json};
+pub(crate) use program::program;
 pub(crate) use safe::safe;
 pub(crate) use secrets::{KnownSecret, SecretPlace, SecretsView, secrets};
 pub(crate) use table::Table;
-pub(crate) use ui::{ColorChoice, Tint, Ui, written};
+pub(crate) use ui::{ColorChoice, Tint, Ui, reader_gone, written};
 
 use std::time::Duration;
 
