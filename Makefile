@@ -48,7 +48,7 @@ doc:
 	$(CARGO) test --release --locked --workspace --doc
 
 docs: build ## Write the pages of docs/ that are made of the program anew
-	UPDATE_DOCS=1 $(CARGO) test --release --locked --workspace -- --test-threads=1 docs::every_command docs::made docs::errors::the_index the_documents_diagram
+	UPDATE_DOCS=1 $(CARGO) test --release --locked --workspace -- --test-threads=1 every_command_has_a_page docs::made docs::errors::the_index the_documents_diagram
 
 soak: build ## Kill executions at random instants, many times
 	CRASH_SEEDS=$(or $(SEEDS),0..200) $(CARGO) test --release --locked --workspace --test all crash -- --nocapture

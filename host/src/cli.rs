@@ -21,13 +21,52 @@ const STYLES: Styles = Styles::styled()
     .placeholder(AnsiColor::Cyan.on_default());
 
 const AFTER: &str = "\
-Exit codes: 0 success · 1 the execution failed, or what was asked for does not exist · 2 the input is wrong, and nothing ran ·
-3 the machine is wrong (storage, disk) · 4 cancelled · 130 interrupted by Ctrl-C";
+Examples:
+  workflow run flow.yaml --input who=Ada
+  workflow validate flows/*.yaml
+  workflow execution list --state FAILED
+  workflow execution logs last --follow
+
+Exit codes:
+    0  success
+    1  the execution failed, or what was asked for does not exist
+    2  the input is wrong, and nothing ran
+    3  the machine is wrong: storage, disk
+    4  the execution was cancelled
+  130  interrupted by Ctrl-C";
+
+const EXECUTION: &str = "\
+Examples:
+  workflow execution list --state FAILED
+  workflow execution inspect last --with-logs
+  workflow execution logs last --follow
+  workflow execution retry last";
+
+const AUDIT: &str = "\
+Examples:
+  workflow audit verify
+  workflow audit list --type PERMISSION_DENIED --since 7d
+  workflow audit export --since 2026-01-01 --format csv > trail.csv";
+
+const PLUGIN: &str = "\
+Examples:
+  workflow plugin list
+  workflow plugin inspect core/http";
+
+const SECRET: &str = "\
+Examples:
+  workflow secret set API_TOKEN
+  workflow secret list";
+
+const CONFIG: &str = "\
+Examples:
+  workflow config show
+  workflow config check --config config.example.yaml";
 
 /// Run workflows whose tasks are WebAssembly components in a sandbox.
 #[derive(Debug, Parser)]
 #[command(name = "workflow", version, styles = STYLES, after_help = AFTER, max_term_width = 120)]
-#[command(propagate_version = true, infer_subcommands = false, disable_help_subcommand = true)]
+#[command(infer_subcommands = false)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -56,7 +95,7 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) log_format: LogFormat,
-    /// When to colour
+    /// When to colour: auto is on a terminal, unless NO_COLOR is set
     #[arg(
         long,
         global = true,
@@ -75,20 +114,20 @@ pub(crate) enum Command {
     Validate(validate::Arguments),
     Graph(graph::Arguments),
     Schema(schema::Arguments),
-    /// Look at executions
-    #[command(subcommand)]
+    /// List and inspect executions, read their logs, cancel, retry and remove them
+    #[command(subcommand, after_help = EXECUTION)]
     Execution(execution::Command),
     /// Look at the audit trail, and check it
-    #[command(subcommand)]
+    #[command(subcommand, after_help = AUDIT)]
     Audit(audit::Command),
-    /// Look at plugins
-    #[command(subcommand)]
+    /// List and inspect the plugins that tasks run
+    #[command(subcommand, after_help = PLUGIN)]
     Plugin(plugin::Command),
-    /// Keep secrets, encrypted
-    #[command(subcommand)]
+    /// Set, list and delete secrets, which are kept encrypted
+    #[command(subcommand, after_help = SECRET)]
     Secret(secret::Command),
-    /// Look at the configuration
-    #[command(subcommand)]
+    /// Show and check the configuration
+    #[command(subcommand, after_help = CONFIG)]
     Config(config::Command),
     Completions(completions::Arguments),
     Man(man::Arguments),

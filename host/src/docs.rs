@@ -1,205 +1,118 @@
-//! `docs/commands/` is made from the command line itself, a page for each command. `UPDATE_DOCS=1 cargo test --release --workspace docs::` writes it anew.
+//! The pages about errors: one for each code.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use autokestra_engine::Outcome;
+use autokestra_model::{Diagnostics, ExecutionState, ReasonCode, Severity, TaskState};
+use autokestra_store::ExecutionDetail;
 
-use clap::builder::StyledStr;
-use clap::{Arg, Command, CommandFactory as _};
+/// Where the pages are.
+const PAGES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/errors/");
 
-use crate::cli::Cli;
+/// Where bugs are told of.
+pub(crate) const ISSUES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/issues");
 
-const START: &str = "<!-- made: help -->\n";
-const END: &str = "\n<!-- /made -->";
+/// Addresses that one command prints at most.
+const SHOWN_MAX: usize = 3;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/commands")
+/// The address of the page on a reason code or on the code of a diagnostic.
+pub(crate) fn page(code: &str) -> String {
+    format!("{PAGES}{code}.md")
 }
 
-/// Holds the made part of a page to `expected`; what stands around it is written by hand.
-#[track_caller]
-fn made(file: &str, title: &str, expected: &str) {
-    let path = folder().join(file);
-    let update = std::env::var_os("UPDATE_DOCS").is_some();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(_) if update => format!("# {title}\n\n{START}{END}\n"),
-        Err(error) => panic!("read {file}: {error}; UPDATE_DOCS=1 makes it"),
-    };
-    let (before, rest) = text.split_once(START).expect("the page has a made part");
-    let (found, after) = rest.split_once(END).expect("the made part ends");
-    let expected = expected.trim_end();
-    if update && found != expected {
-        std::fs::write(&path, format!("{before}{START}{expected}{END}{after}")).expect("write a page");
-        return;
-    }
-    assert_eq!(
-        found, expected,
-        "{file} is stale: set UPDATE_DOCS=1 and run this test again"
-    );
-}
+/// Codes whose pages are worth a look: each once, in their order, and not too many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Codes(Vec<&'static str>);
 
-/// A command that does something, by its words.
-struct Leaf {
-    words: Vec<String>,
-    command: Command,
-}
-
-impl Leaf {
-    fn name(&self) -> String {
-        format!("workflow {}", self.words.join(" "))
-    }
-
-    fn file(&self) -> String {
-        format!("{}.md", self.words.join("-"))
-    }
-}
-
-fn leaves(command: &Command, words: &[String], found: &mut Vec<Leaf>) {
-    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
-        let mut words = words.to_vec();
-        words.push(below.get_name().to_owned());
-        if below.has_subcommands() {
-            leaves(below, &words, found);
-        } else {
-            found.push(Leaf {
-                words,
-                command: below.clone(),
-            });
+impl Codes {
+    /// Adds one.
+    pub(crate) fn push(&mut self, code: &'static str) {
+        if self.0.len() < SHOWN_MAX && !self.0.contains(&code) {
+            self.0.push(code);
         }
     }
-}
 
-fn all() -> (Command, Vec<Leaf>) {
-    let mut root = Cli::command();
-    root.build();
-    let mut found = Vec::new();
-    leaves(&root, &[], &mut found);
-    (root, found)
-}
-
-/// Text as a cell of a table: names in code stay, bars do not end the cell.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ").replace('<', "&lt;")
-}
-
-fn plain(text: Option<&StyledStr>) -> String {
-    text.map(ToString::to_string).unwrap_or_default()
-}
-
-/// `-f, --follow`, `--level <LEVEL>…`, `[EXECUTION]`.
-fn written(arg: &Arg) -> String {
-    let values: Vec<String> = arg
-        .get_value_names()
-        .unwrap_or_default()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let several = arg.get_num_args().is_some_and(|count| count.max_values() > 1);
-    let more = if several { "…" } else { "" };
-    if arg.is_positional() {
-        let name = values.join(" ");
-        return if arg.is_required_set() {
-            format!("`<{name}>{more}`")
-        } else {
-            format!("`[{name}]{more}`")
-        };
+    /// Adds those of others.
+    pub(crate) fn extend(&mut self, others: &Self) {
+        others.0.iter().for_each(|code| self.push(code));
     }
-    let mut names = Vec::new();
-    names.extend(arg.get_short().map(|short| format!("-{short}")));
-    names.extend(arg.get_long().map(|long| format!("--{long}")));
-    let takes = arg.get_action().takes_values();
-    let value = if takes {
-        format!(" <{}>{more}", values.join(" "))
-    } else {
-        String::new()
-    };
-    format!("`{}{value}`", names.join(", "))
-}
 
-fn rows<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
-    let mut text = String::new();
-    for arg in arguments.filter(|arg| !arg.is_hide_set()) {
-        let mut about = plain(arg.get_help());
-        let choices: Vec<String> = arg
-            .get_possible_values()
-            .iter()
-            .filter(|_| arg.get_action().takes_values())
-            .map(|choice| format!("`{}`", choice.get_name()))
+    /// The addresses of the pages.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|code| page(code))
+    }
+
+    /// Those of what is wrong with a text.
+    pub(crate) fn of_diagnostics(found: &Diagnostics) -> Self {
+        let errors = found.iter().filter(|found| found.severity == Severity::Error);
+        errors.map(|found| found.code).collect()
+    }
+
+    /// Those of an execution that ended now.
+    pub(crate) fn of_outcome(outcome: &Outcome) -> Self {
+        let tasks = outcome.tasks.iter().map(|task| (task.state, task.reason));
+        Self::of_states(outcome.state, outcome.reason, tasks)
+    }
+
+    /// Those of an execution that is looked at.
+    pub(crate) fn of_detail(detail: &ExecutionDetail) -> Self {
+        let tasks = detail.tasks.iter().map(|task| (task.state, task.reason));
+        Self::of_states(detail.row.state, detail.row.reason, tasks)
+    }
+
+    /// Why an execution failed: that its tasks failed says less than why they did.
+    fn of_states(
+        state: ExecutionState,
+        reason: Option<ReasonCode>,
+        tasks: impl Iterator<Item = (TaskState, Option<ReasonCode>)>,
+    ) -> Self {
+        if state != ExecutionState::Failed {
+            return Self::default();
+        }
+        let of_tasks: Self = tasks
+            .filter(|(state, _)| *state == TaskState::Failed)
+            .filter_map(|(_, reason)| reason.filter(|reason| *reason != ReasonCode::ElementFailed))
+            .map(ReasonCode::as_str)
             .collect();
-        if !choices.is_empty() {
-            about.extend([format!(" ({})", choices.join(", "))]);
+        match reason {
+            Some(ReasonCode::TaskFailed) if !of_tasks.0.is_empty() => of_tasks,
+            Some(reason) => std::iter::once(reason.as_str()).chain(of_tasks.0).collect(),
+            None => of_tasks,
         }
-        let defaults: Vec<_> = arg
-            .get_default_values()
-            .iter()
-            .map(|value| value.to_string_lossy())
-            .collect();
-        if !defaults.is_empty() && arg.get_action().takes_values() {
-            about.extend([format!("; default `{}`", defaults.join(" "))]);
-        }
-        text.extend([format!("| {} | {} |\n", written(arg).replace('|', "\\|"), cell(&about))]);
     }
-    text
 }
 
-/// Whether every command has it.
-fn is_common(arg: &Arg) -> bool {
-    arg.is_global_set() || matches!(arg.get_id().as_str(), "help" | "version")
+impl FromIterator<&'static str> for Codes {
+    fn from_iter<I: IntoIterator<Item = &'static str>>(codes: I) -> Self {
+        let mut all = Self::default();
+        codes.into_iter().for_each(|code| all.push(code));
+        all
+    }
 }
 
-/// What follows the options in `--help`: examples as commands, the rest as it is.
-fn after(command: &Command) -> String {
-    let help = plain(command.get_after_help());
-    let Some((_, examples)) = help.split_once("Examples:\n") else {
-        return help;
-    };
-    let (lines, rest) = examples.split_once("\n\n").unwrap_or((examples, ""));
-    let lines: Vec<&str> = lines.lines().map(str::trim).collect();
-    let rest = rest.trim();
-    let rest = if rest.is_empty() {
-        String::new()
-    } else {
-        format!("\n{}\n", cell(rest).replace("\\|", "|"))
-    };
-    format!("```bash\n{}\n```\n{rest}", lines.join("\n"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[test]
-fn every_command_has_a_page_that_is_its_help() {
-    let (root, leaves) = all();
-    let mut known: BTreeSet<String> = BTreeSet::from(["index.md".to_owned()]);
-    let mut index = "| command | what it does |\n| --- | --- |\n".to_owned();
-    for mut leaf in leaves {
-        let (file, name) = (leaf.file(), leaf.name());
-        let about = plain(leaf.command.get_long_about().or(leaf.command.get_about()));
-        let usage = leaf.command.render_usage().to_string();
-        let usage = usage.trim_start_matches("Usage:").trim();
-        let own = rows(leaf.command.get_arguments().filter(|arg| !is_common(arg)));
-        let table = if own.is_empty() {
-            "It takes no options of its own.\n".to_owned()
-        } else {
-            format!("| argument or option | what it is |\n| --- | --- |\n{own}")
+    #[test]
+    fn each_code_stands_once_and_three_are_enough() {
+        let codes: Codes = ["cycle", "unknown_key", "cycle", "empty", "syntax"]
+            .into_iter()
+            .collect();
+        let pages: Vec<String> = codes.pages().collect();
+        let expected = ["cycle", "unknown_key", "empty"].map(|code| format!("{PAGES}{code}.md"));
+        assert_eq!(pages, expected);
+    }
+
+    #[test]
+    fn the_failed_task_says_more_than_the_failed_execution() {
+        let of = |reason, task| {
+            let tasks = [(TaskState::Success, None), (TaskState::Failed, task)].into_iter();
+            Codes::of_states(ExecutionState::Failed, reason, tasks).0
         };
-        let text = format!(
-            "{about}.\n\n```text\n{usage}\n```\n\n{table}\nAnd [the options of every command](index.md#options-of-every-command).\n\n{}",
-            after(&leaf.command)
+        assert_eq!(of(Some(ReasonCode::TaskFailed), Some(ReasonCode::Timeout)), ["timeout"]);
+        assert_eq!(of(Some(ReasonCode::TaskFailed), None), ["task_failed"]);
+        assert_eq!(
+            of(Some(ReasonCode::Timeout), Some(ReasonCode::Trap)),
+            ["timeout", "trap"]
         );
-        made(&file, &name, &text);
-        index.extend([format!(
-            "| [`{name}`]({file}) | {} |\n",
-            cell(&plain(leaf.command.get_about()))
-        )]);
-        known.insert(file);
     }
-    index.extend([format!(
-        "\n## Options of every command\n\n| option | what it is |\n| --- | --- |\n{}\n{}\n",
-        rows(root.get_arguments().filter(|arg| is_common(arg))),
-        plain(root.get_after_help())
-    )]);
-    made("index.md", "Commands", &index);
-    let there: BTreeSet<String> = std::fs::read_dir(folder())
-        .expect("the folder is there")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(there, known, "a page for each command, and no other");
 }

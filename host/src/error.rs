@@ -2,20 +2,24 @@
 
 mod secrets;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use autokestra_engine::{ResumeError, RunError, StartError};
-use autokestra_model::{Diagnostics, Source};
+use autokestra_model::{Diagnostics, ReasonCode, Source};
 use autokestra_sandbox::{CacheError, LoadError, SandboxError};
 use autokestra_store::{AcquireError, FindError, StoreError};
 
 use crate::config::ConfigError;
+use crate::docs::Codes;
 use crate::render::Ui;
+use crate::render::validation::DiagnosticView;
 
 /// How the process ends. The numbers are part of the interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// All went well, or whoever read the output stopped.
     Success = 0,
@@ -44,6 +48,8 @@ pub(crate) struct CliError {
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
+    /// The reason code whose page says more.
+    page: Option<ReasonCode>,
     /// Diagnostics with their text, drawn instead of the message.
     drawn: Option<Box<(Source, Diagnostics)>>,
 }
@@ -55,6 +61,7 @@ impl CliError {
             message: message.into(),
             causes: Vec::new(),
             hint: None,
+            page: None,
             drawn: None,
         }
     }
@@ -82,6 +89,40 @@ impl CliError {
         self
     }
 
+    /// With the page on a reason code, which says more.
+    pub(crate) fn page(mut self, code: ReasonCode) -> Self {
+        self.page = Some(code);
+        self
+    }
+
+    /// The codes whose pages say more.
+    pub(crate) fn codes(&self) -> Codes {
+        match self.drawn.as_deref() {
+            Some((_, diagnostics)) => Codes::of_diagnostics(diagnostics),
+            None => self.page.map(ReasonCode::as_str).into_iter().collect(),
+        }
+    }
+
+    /// How the process ends by it.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What is wrong with the file `name`, for machines.
+    pub(crate) fn views(&self, name: &str) -> Vec<DiagnosticView> {
+        match self.drawn.as_deref() {
+            Some((source, diagnostics)) => diagnostics
+                .iter()
+                .map(|found| DiagnosticView::new(source, found))
+                .collect(),
+            None => vec![DiagnosticView::whole(
+                name.to_owned(),
+                self.to_string(),
+                self.hint.clone(),
+            )],
+        }
+    }
+
     /// All of it in one paragraph, with what to do next.
     pub(crate) fn with_advice(&self) -> String {
         match &self.hint {
@@ -95,7 +136,15 @@ impl CliError {
         while let Some(cause) = next {
             let text = cause.to_string();
             // Libraries like to repeat their source.
-            if !self.message.contains(&text) && !self.causes.contains(&text) {
+            let words = match text.split_once(": ") {
+                Some((head, words)) if head.starts_with("Error code ") => words,
+                _ => text.as_str(),
+            };
+            let is_said = self
+                .causes
+                .iter()
+                .any(|said| said.contains(words) || words.contains(said.as_str()));
+            if !self.message.contains(&text) && !is_said {
                 self.causes.push(text);
             }
             next = cause.source();
@@ -113,17 +162,18 @@ impl CliError {
             return self.exit;
         }
         // Nobody is left to be told where stderr is closed.
-        drop(self.print(ui));
+        drop(self.print(ui).and_then(|()| ui.pages(&self.codes())));
         self.exit
     }
 
-    fn print(&self, ui: &Ui) -> Result<(), Self> {
+    /// Prints it without the addresses of its pages.
+    pub(crate) fn print(&self, ui: &Ui) -> Result<(), Self> {
         if let Some((source, diagnostics)) = self.drawn.as_deref() {
             return ui.diagnostics(source, diagnostics);
         }
-        ui.error("error", &self.message)?;
+        ui.error("error", &plain(&self.message))?;
         for cause in &self.causes {
-            ui.error("caused by", cause)?;
+            ui.error("caused by", &plain(cause))?;
         }
         if let Some(hint) = &self.hint {
             ui.error("hint", hint)?;
@@ -142,27 +192,71 @@ impl fmt::Display for CliError {
             });
             return f.write_str(&places.collect::<Vec<_>>().join("; "));
         }
-        f.write_str(&self.message)?;
-        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+        f.write_str(&plain(&self.message))?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {}", plain(cause)))
     }
+}
+
+/// The text without the numbers that the standard library gives the errors of the system.
+fn plain(text: &str) -> Cow<'_, str> {
+    const MARK: &str = " (os error ";
+    let mut text = Cow::Borrowed(text);
+    while let Some((before, after)) = text.split_once(MARK)
+        && let Some((_, after)) = after.split_once(')')
+    {
+        text = Cow::Owned(format!("{before}{after}"));
+    }
+    text
 }
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         match error {
             ConfigError::Unreadable(path, error) => {
-                Self::input(format!("read the configuration {}: {error}", path.display()))
-                    .hint("name another by --config FILE")
+                let shown = path.display();
+                match error.kind() {
+                    ErrorKind::NotFound => Self::input(format!("there is no configuration {shown}")).hint(
+                        "without --config, ./config.yaml is read if there is one; config.example.yaml lists every key",
+                    ),
+                    _ => Self::input(format!("read the configuration {shown}: {error}"))
+                        .hint("name another by --config FILE"),
+                }
             }
             ConfigError::File(source, diagnostics) => Self::diagnostics(source, diagnostics),
-            ConfigError::Environment(messages) => Self::input(messages.join("\n")),
+            ConfigError::Environment(messages) => Self::input(messages.join("\n"))
+                .hint("set it right, or unset it; `workflow config show` lists all variables"),
         }
     }
 }
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Self::of(Exit::Machine, &error)
+        let shown = Self::of(Exit::Machine, &error);
+        match error {
+            StoreError::Open { .. } => {
+                shown.hint("`storage.path` names the file of the database; its folder is made where it can be")
+            }
+            StoreError::NewerVersion { .. } => shown.hint(
+                "use a newer `workflow`, or name another database by `storage.path`; this one was left as it was",
+            ),
+            StoreError::Corrupt { .. } => {
+                shown.hint("restore it from a backup or move it away, or name another by `storage.path`")
+            }
+            StoreError::DiskFull { .. } => shown.hint("make room, then `workflow execution resume` goes on"),
+            StoreError::ReadOnly { .. } => {
+                shown.hint("check its permissions and those of its folder, or name another database by `storage.path`")
+            }
+            StoreError::Busy { .. } => shown.hint("try again when that one is done"),
+            StoreError::StaleState { .. }
+            | StoreError::Fenced { .. }
+            | StoreError::Missing { .. }
+            | StoreError::Closed
+            // These two say what to do themselves.
+            | StoreError::AuditKey { .. }
+            | StoreError::AuditKeyExposed { .. }
+            | StoreError::Row { .. }
+            | StoreError::Sqlite { .. } => shown,
+        }
     }
 }
 

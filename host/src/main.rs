@@ -1,27 +1,38 @@
 //! The binary `workflow`: parses arguments, runs one command, and maps its end to an exit code.
 
 mod cli;
+#[cfg(test)]
+mod command_pages;
 mod commands;
 mod config;
-#[cfg(test)]
 mod docs;
 mod error;
+mod panic;
 mod place;
 mod render;
 mod telemetry;
 mod trace;
+mod usage;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use autokestra_store::fault;
 
-use crate::cli::Cli;
 use crate::error::Exit;
-use crate::render::Ui;
+use crate::render::{ColorChoice, Ui};
+use crate::usage::Asked;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let cli = match usage::parse() {
+        Ok(Asked::Command(cli)) => *cli,
+        Ok(Asked::Schema(schema)) => {
+            let ui = Ui::new(ColorChoice::Auto);
+            return match ui.json(&schema, true) {
+                Ok(()) => Exit::Success.into(),
+                Err(error) => error.report(&ui).into(),
+            };
+        }
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Input } else { Exit::Success };
             // A closed pipe is no error, and nothing else can be said.
@@ -30,7 +41,7 @@ fn main() -> ExitCode {
         }
     };
     let ui = Ui::new(cli.global.color);
-    tell_of_panics(ui);
+    panic::tell(ui);
     if let Some(wrong) = trace::start(cli.global.verbose, cli.global.log_format, &ui) {
         // Nobody is left to be told where stderr is closed.
         drop(ui.error("warning", &wrong));
@@ -39,29 +50,16 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return error.report(&ui).into(),
     };
-    let ended = runtime.block_on(commands::run(cli, ui));
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        fault::bug("command.begun");
+        runtime.block_on(commands::run(cli, ui))
+    }));
     // What is left are threads that wait; nobody waits for them.
     runtime.shutdown_background();
     match ended {
-        Ok(exit) => exit.into(),
-        Err(error) => error.report(&ui).into(),
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(error)) => error.report(&ui).into(),
+        // It was told of already.
+        Err(_) => Exit::Machine.into(),
     }
-}
-
-/// A panic is a bug of ours. Its place says which; its words may hold anything, so they are not shown.
-fn tell_of_panics(ui: Ui) {
-    std::panic::set_hook(Box::new(move |panic| {
-        let place = panic
-            .location()
-            .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-        // Nobody is left to be told where stderr is closed.
-        drop(ui.error(
-            "error",
-            &format!("a bug of this program{place}; what was committed is kept"),
-        ));
-        drop(ui.error(
-            "hint",
-            "report it with the command and this place; `workflow execution resume last` goes on where it stopped",
-        ));
-    }));
 }

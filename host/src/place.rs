@@ -1,6 +1,7 @@
 //! What a command works with, opened as it is asked for: configuration, store, plugins.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use autokestra_engine::{SecretStore, SystemClock};
@@ -45,7 +46,9 @@ impl Place {
     /// Opens the store.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, CliError> {
         if self.settings.text("storage.type") == Some("postgresql") {
-            return Err(CliError::input("`storage.type: postgresql` is not supported yet").hint("use `sqlite`"));
+            let place = self.settings.origin("storage.type").unwrap_or_default();
+            let error = CliError::input(format!("{place}: this build knows no `storage.type: postgresql`"));
+            return Err(error.hint("use `storage.type: sqlite`, which needs `storage.path` alone"));
         }
         Ok(Arc::new(SqliteStore::open(&self.settings.sqlite_options())?))
     }
@@ -91,10 +94,17 @@ pub(crate) fn execution_ref(text: &str) -> Result<ExecutionRef, String> {
         .map_err(|error: autokestra_model::IdError| error.to_string())
 }
 
+/// Parses a number of things from the command line, in words that say what is expected.
+pub(crate) fn count<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse()
+        .map_err(|_| "expected a whole number, 0 or more".to_owned())
+}
+
 /// Parses a plugin's name from the command line.
 pub(crate) fn plugin_name(text: &str) -> Result<PluginName, CliError> {
-    text.parse()
-        .map_err(|error: autokestra_model::IdError| CliError::input(error.to_string()))
+    text.parse().map_err(|error: autokestra_model::IdError| {
+        CliError::input(error.to_string()).hint("`workflow plugin list` shows their names, such as core/http")
+    })
 }
 
 /// The time now.

@@ -1,11 +1,10 @@
 //! `workflow completions`.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::error::{CliError, Exit};
 use crate::render::Ui;
+use crate::usage;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +23,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "workflow", &mut script);
+    clap_complete::generate(arguments.shell, &mut usage::command(), "workflow", &mut script);
     ui.out(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Success)
 }

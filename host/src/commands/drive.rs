@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_engine::{Canceller, Outcome, RunEvent, RunHandle, Runner, StopReason, SystemClock};
-use autokestra_model::{Clock as _, ExecutionState, ReasonCode, SecretName, Workflow};
+use autokestra_model::{Clock as _, ExecutionState, SecretName, Workflow};
 use autokestra_sandbox::Sandbox;
 use autokestra_secrets::source::{Gathered, SecretsError, Sources};
 use autokestra_secrets::{Masked, Masker, Secrets};
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::execution::last_logs;
 use super::tell::tell;
+use crate::docs::Codes;
 use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::view::DetailView;
@@ -121,19 +122,24 @@ pub(super) async fn to_the_end(
     if let Some(lost) = runner.close_tracer().await {
         ui.error("warning", &lost)?;
     }
-    let signal = if watcher.is_finished() {
-        watcher.await.ok()
-    } else {
-        None
-    };
+    // One that has heard a signal ends without another wait, so this does not cut it off.
+    watcher.abort();
+    let signal = watcher.await.ok();
     let ended = ended?;
     let shown = match told {
         Ok(()) => show(&ended, telling, store, ui).await,
         Err(error) => Err(error),
     };
+    let shown = match shown {
+        Ok(()) if !telling.json => ui.pages(&Codes::of_outcome(&ended)),
+        other => other,
+    };
     store.close().await?;
-    shown?;
-    Ok(exit(&ended, signal))
+    match shown {
+        // Whoever read went away; the execution ended as it did all the same.
+        Err(error) if error.exit() != Exit::Success => Err(error),
+        Ok(()) | Err(_) => Ok(exit(&ended, signal)),
+    }
 }
 
 /// The signals that end a run.
@@ -205,11 +211,8 @@ async fn show(ended: &Outcome, telling: &Telling, store: &Arc<dyn Store>, ui: &U
 fn exit(ended: &Outcome, signal: Option<StopReason>) -> Exit {
     match ended.state {
         ExecutionState::Success => Exit::Success,
-        ExecutionState::Cancelled
-            if signal == Some(StopReason::User) || ended.reason == Some(ReasonCode::CancelledByUser) =>
-        {
-            Exit::Interrupted
-        }
+        // `execution cancel` of another process is no Ctrl-C.
+        ExecutionState::Cancelled if signal == Some(StopReason::User) => Exit::Interrupted,
         ExecutionState::Cancelled => Exit::Cancelled,
         ExecutionState::Failed | ExecutionState::Pending | ExecutionState::Running | ExecutionState::Waiting => {
             Exit::Failed

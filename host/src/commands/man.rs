@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
-
-use crate::cli::Cli;
 use crate::error::{CliError, Exit};
 use crate::render::Ui;
+use crate::usage;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,13 +25,14 @@ pub(crate) fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CliError> {
     match &arguments.out {
         None => {
             let mut page = Vec::new();
-            let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+            let rendered = clap_mangen::Man::new(usage::command()).render(&mut page);
             rendered.map_err(|error| machine("make the manual page", error))?;
             ui.out(&String::from_utf8_lossy(&page))?;
         }
         Some(folder) => {
             let what = format!("write the manual pages to {}", folder.display());
-            let made = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+            let made =
+                std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(usage::command(), folder));
             made.map_err(|error| machine(&what, error))?;
             ui.note(&format!("wrote the manual pages to {}", folder.display()))?;
         }

@@ -8,6 +8,7 @@ mod drive;
 pub(crate) mod execution;
 mod flows;
 pub(crate) mod graph;
+pub(crate) mod json_schema;
 pub(crate) mod man;
 pub(crate) mod plugin;
 mod programs;

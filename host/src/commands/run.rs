@@ -1,6 +1,7 @@
 //! `workflow run`.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ Examples:
   workflow run flow.yaml --input since=2026-01-01 --logs
   workflow run flow.yaml --json | jq .outputs
 
-A secret NAME of the workflow comes from the file of --secrets, else from $WORKFLOW_SECRET_NAME, else from the file that
+A secret NAME of the workflow comes from the file of --secrets, else from $WORKFLOW_SECRET_NAME, else from the file that \
 `secrets.file` names, else from the secret store (`workflow secret set NAME`).";
 
 /// Run a workflow to its end
@@ -93,21 +94,31 @@ fn known_as(path: &Path) -> String {
     whole.map_or_else(|_| path.display().to_string(), |path| path.display().to_string())
 }
 
+/// What a file of inputs looks like.
+const INPUTS: &str =
+    "a file of inputs is JSON: { \"name\": \"Ada\", \"count\": 3 }; or give each by `--input name=Ada`";
+
 /// The values that were given, by name. `--input` wins over the file.
 fn given(arguments: &Arguments) -> Result<BTreeMap<String, GivenInput>, CliError> {
     let mut given = BTreeMap::new();
     if let Some(path) = &arguments.inputs_file {
-        let wrong = |why: String| CliError::input(format!("read the inputs {}: {why}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let value: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => CliError::input(format!("there is no file {shown} of inputs")).hint(INPUTS),
+            _ => CliError::input(format!("read the inputs {shown}: {error}")),
+        })?;
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|error| CliError::input(format!("the inputs {shown} are no JSON: {error}")).hint(INPUTS))?;
         let Value::Object(entries) = value else {
-            return Err(wrong("it must hold one JSON object".to_owned()));
+            return Err(CliError::input(format!("the inputs {shown} are no JSON object")).hint(INPUTS));
         };
         given.extend(entries.into_iter().map(|(name, value)| (name, GivenInput::Json(value))));
     }
     for input in &arguments.inputs {
         let Some((name, value)) = input.split_once('=') else {
-            return Err(CliError::input(format!("`--input {input}` has no `=`")).hint("write `--input name=value`"));
+            return Err(
+                CliError::input(format!("`--input {input}` has no `=`")).hint(format!("write `--input {input}=VALUE`"))
+            );
         };
         given.insert(name.trim().to_owned(), GivenInput::Text(value.to_owned()));
     }

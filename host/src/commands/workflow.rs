@@ -1,10 +1,12 @@
 //! What `run` and `validate` share: a file becomes a workflow that has been held against the plugins there are.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 use autokestra_engine::{own_plugin, own_plugins};
+use autokestra_model::diagnostic::nearest;
 use autokestra_model::{
     ActionInfo, ActionName, Catalog, Diagnostics, Lookup, PluginName, Policy, Source, Workflow, past_ceiling,
 };
@@ -37,24 +39,93 @@ pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, Cli
 
 /// Reads the text of a workflow file.
 pub(crate) fn read(path: &Path) -> Result<String, CliError> {
-    let text = std::fs::read(path).map_err(|error| {
-        let shown = CliError::input(format!("read {}: {error}", path.display()));
-        match error.kind() {
-            std::io::ErrorKind::NotFound => shown.hint("give the path of a workflow file"),
-            _ => shown,
+    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    String::from_utf8(text).map_err(|error| {
+        let line = error.as_bytes().get(..error.utf8_error().valid_up_to());
+        let line = line.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1;
+        let wrong = CliError::input(format!("{}:{line}: this is no text: it is not UTF-8", path.display()));
+        wrong.hint("a workflow is YAML; save the file as UTF-8")
+    })
+}
+
+/// Files that a hint names.
+const NAMED_MAX: usize = 5;
+
+/// Why a workflow file cannot be read, and which one may have been meant.
+fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let known = workflow_files(folder);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let missing = CliError::input(format!("there is no file {shown}"));
+            let near = nearest(&name, known.iter().map(String::as_str));
+            missing.hint(match near {
+                Some(near) => format!("did you mean {}?", folder.join(near).display()),
+                None if known.is_empty() => {
+                    "give the path of a workflow file, as in `workflow run flow.yaml`".to_owned()
+                }
+                None => format!("workflow files there: {}", listed(folder, &known)),
+            })
         }
-    })?;
-    String::from_utf8(text)
-        .map_err(|error| CliError::input(format!("read {}: it is no UTF-8: {error}", path.display())))
+        ErrorKind::IsADirectory => {
+            let known = workflow_files(path);
+            let wrong = CliError::input(format!("{shown} is a folder, and a workflow is a file"));
+            wrong.hint(if known.is_empty() {
+                "give the path of a workflow file; there is none in that folder".to_owned()
+            } else {
+                format!("workflow files in it: {}", listed(path, &known))
+            })
+        }
+        ErrorKind::PermissionDenied => {
+            let denied = CliError::input(format!("{shown} may not be read by you"));
+            denied.hint(format!("look at its owner and its permissions: ls -l {shown}"))
+        }
+        _ => CliError::input(format!("read {shown}: {error}")),
+    }
+}
+
+/// The names of the YAML files in a folder.
+fn workflow_files(folder: &Path) -> Vec<String> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| [".yaml", ".yml"].iter().any(|end| name.ends_with(end)) && name != "config.yaml")
+        .collect();
+    names.sort();
+    names
+}
+
+fn listed(folder: &Path, names: &[String]) -> String {
+    let mut shown: Vec<String> = names
+        .iter()
+        .take(NAMED_MAX)
+        .map(|name| folder.join(name).display().to_string())
+        .collect();
+    if names.len() > NAMED_MAX {
+        shown.push(format!("{} more", names.len() - NAMED_MAX));
+    }
+    shown.join(", ")
 }
 
 /// Validates a workflow's text. Its relative paths start at `base`.
 pub(crate) async fn check_text(source: Source, base: &Path, sandbox: &Sandbox) -> Result<Checked, CliError> {
-    let parsed = match Workflow::parse(&source) {
+    let parsed = match Workflow::parse_as_far_as_it_goes(&source) {
         Ok(parsed) => parsed,
-        Err(errors) => return Err(CliError::diagnostics(source, errors)),
+        Err(broken) => {
+            // What can be asked of the rest is asked too, so that nobody mends a file error by error.
+            let catalog = Known::load(broken.actions(), sandbox).await?;
+            return Err(CliError::diagnostics(source, broken.check_actions(&catalog)));
+        }
     };
-    let catalog = Known::load(&parsed.workflow, sandbox).await?;
+    let actions = parsed.workflow.tasks.iter().map(|task| &task.action);
+    let catalog = Known::load(actions, sandbox).await?;
     let mut found = parsed.warnings;
     found.extend(parsed.workflow.check_actions(&catalog));
     found.extend(parsed.workflow.check_policy(sandbox.policy(), base));
@@ -78,12 +149,12 @@ struct Known {
 }
 
 impl Known {
-    async fn load(workflow: &Workflow, sandbox: &Sandbox) -> Result<Self, CliError> {
+    async fn load(actions: impl Iterator<Item = &ActionName>, sandbox: &Sandbox) -> Result<Self, CliError> {
         let mut plugins = HashMap::new();
         let mut names = Vec::new();
         let mut programs = Vec::new();
-        for task in &workflow.tasks {
-            let name = task.action.plugin();
+        for action in actions {
+            let name = action.plugin();
             if plugins.contains_key(name) || own_plugin(name).is_some() {
                 continue;
             }

@@ -15,6 +15,7 @@ use autokestra_store::{SqliteOptions, Synchronous};
 use zeroize::Zeroizing;
 
 pub(crate) use load::{ConfigError, Loaded, load};
+pub(crate) use setting::{Default as SettingDefault, Kind, SETTINGS, Setting};
 
 /// The configuration's hand-overs: each part below gets its own options, and knows nothing of files and variables.
 impl Loaded {

@@ -1,7 +1,7 @@
 //! Errors of secrets, of the store that keeps them, and of the keys to it.
 
 use autokestra_engine::SecretStoreError;
-use autokestra_model::SecretName;
+use autokestra_model::{ReasonCode, SecretName};
 use autokestra_secrets::source::{SecretsError, VARIABLE_PREFIX};
 use autokestra_secrets::vault::{KEY_VARIABLE, KeyPlace, VaultError};
 
@@ -20,14 +20,15 @@ impl From<SecretsError> for CliError {
                     Some(path) => format!("add it to {}", path.display()),
                     None => "name a YAML file of NAME: value by `--secrets FILE` or `secrets.file`".to_owned(),
                 };
-                shown.hint(format!(
-                    "{}\nor {file}",
-                    names.iter().map(advice).collect::<Vec<_>>().join("\n")
-                ))
+                let ways = names.iter().map(advice).collect::<Vec<_>>().join("\n");
+                shown.hint(format!("{ways}\nor {file}")).page(ReasonCode::SecretMissing)
             }
             SecretsError::Exposed { path, .. } => shown.hint(format!("chmod 600 {}", path.display())),
             SecretsError::TooLong { .. } => shown.hint("what is longer is a file: grant the task one by `permissions`"),
-            SecretsError::TooShort { .. } | SecretsError::Unreadable { .. } | SecretsError::Malformed { .. } => shown,
+            SecretsError::Unreadable { .. } | SecretsError::Malformed { .. } => {
+                shown.hint("a file of secrets is YAML: `NAME: value`, a line each, which only its owner may read")
+            }
+            SecretsError::TooShort { .. } => shown,
         }
     }
 }

@@ -4,15 +4,18 @@ use autokestra_model::{ExecutionId, Timestamp};
 use autokestra_store::{
     AuditEventRow, AuditHead, AuditPage, BrokenEvent, ChainState, Cut, Flaw, HeadState, Proof, TrailState,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit::{broken, cut_words};
+use super::schema::Time;
 use super::view::AuditView;
 
 /// One event of `audit list` and `audit export`.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AuditEventView<'a> {
+    /// The execution that it is of.
     execution_id: &'a str,
     #[serde(flatten)]
     event: AuditView<'a>,
@@ -28,12 +31,16 @@ impl<'a> AuditEventView<'a> {
 }
 
 /// `audit list`.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AuditPageView<'a> {
+    /// The events of this page, in the order of the trail.
     events: Vec<AuditEventView<'a>>,
+    /// How many fit in all.
     total: u64,
+    /// The most on a page.
     limit: u64,
+    /// How many newer ones are after this page.
     offset: u64,
 }
 
@@ -49,16 +56,24 @@ impl<'a> AuditPageView<'a> {
 }
 
 /// The first event that does not fit, or the execution whose end is missing.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BrokenView {
+    /// The execution that it is of.
     execution_id: String,
+    /// Its number in the trail; null, as the next three, where events are missing at the end.
     sequence: Option<i64>,
+    /// What happened.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// When it happened.
+    #[schemars(with = "Option<Time>")]
     timestamp: Option<Timestamp>,
+    /// The task that it is about.
     task_id: Option<String>,
+    /// What does not fit: `hash`, `link`, `missing`, `unreadable`, `no_events` or `no_end`.
     problem: &'static str,
+    /// The same in words.
     message: String,
 }
 
@@ -97,12 +112,16 @@ impl BrokenView {
 }
 
 /// `audit verify` of one execution.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ChainView {
+    /// Whether each event is there, and as it was written.
     intact: bool,
+    /// The execution.
     execution_id: String,
+    /// Events that were read.
     events: u64,
+    /// The first that does not fit.
     broken: Option<BrokenView>,
 }
 
@@ -119,27 +138,36 @@ impl ChainView {
 }
 
 /// `audit verify` of all.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrailView {
+    /// Whether each event is there, and as it was written, as far as was asked.
     intact: bool,
+    /// Events that were read.
     events: u64,
+    /// Executions that they are of.
     executions: u64,
+    /// The first event that does not fit.
     broken: Option<BrokenView>,
+    /// Executions whose chain is broken.
     broken_executions: u64,
+    /// What the heads say; null where they were not asked about.
     head: Option<HeadView>,
 }
 
 /// What is said of the heads; none where they were not asked about.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HeadView {
     /// `intact`, `broken`, or `unchecked` where a key is missing.
     state: &'static str,
     /// The point that the trail has reached.
     now: Option<String>,
+    /// The head of each key.
     heads: Vec<OneHeadView>,
+    /// Events that a head vouches for and that are not there.
     missing: Option<RangeView>,
+    /// Events that no head vouches for.
     uncovered: Option<RangeView>,
     /// Heads that were kept, and are no points of the trail.
     lost: Vec<String>,
@@ -147,17 +175,23 @@ struct HeadView {
     kept_to: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct OneHeadView {
+    /// The first event that it vouches for.
     from: i64,
+    /// The last.
     to: i64,
+    /// The fingerprint of its key.
     key: String,
+    /// `intact`, `no_key`, `other_events` or `forged`.
     state: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct RangeView {
+    /// The first event.
     from: i64,
+    /// The last.
     to: i64,
 }
 
@@ -209,4 +243,23 @@ fn one_head(head: &HeadState) -> OneHeadView {
             Proof::Forged => "forged",
         },
     }
+}
+
+/// What `audit verify` prints: of one execution, or of all.
+#[derive(JsonSchema, Serialize)]
+#[serde(untagged)]
+pub(crate) enum VerifiedView {
+    /// Of one.
+    One(ChainView),
+    /// Of all.
+    All(TrailView),
+}
+
+/// `audit head`.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct PointView {
+    /// The point, as `audit verify --head` takes it.
+    pub(crate) head: String,
+    /// The number of its event; 0 where there is none yet.
+    pub(crate) sequence: i64,
 }

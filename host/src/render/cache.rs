@@ -1,7 +1,6 @@
 //! The compiled code that is kept.
 
-use autokestra_sandbox::{CacheList, CachedCode};
-use serde_json::{Value, json};
+use autokestra_sandbox::CacheList;
 
 use super::{Table, Ui, bytes, safe};
 
@@ -29,24 +28,4 @@ pub(crate) fn cache(ui: &Ui, list: &CacheList) -> String {
         ]);
     }
     format!("{table}{sum}, in {}\n", safe(&folder))
-}
-
-/// `plugin cache list --json`.
-pub(crate) fn cache_json(list: &CacheList) -> Value {
-    let code = |code: &CachedCode| {
-        json!({
-            "digest": code.digest,
-            "plugin": code.plugin.as_ref().map(ToString::to_string),
-            "size": code.size_bytes,
-            "lastUsed": code.last_used,
-            "fits": code.fits,
-            "fueled": code.fueled,
-        })
-    };
-    json!({
-        "folder": list.folder.display().to_string(),
-        "total": list.total_bytes,
-        "limit": list.bytes_max,
-        "entries": list.code.iter().map(code).collect::<Vec<Value>>(),
-    })
 }

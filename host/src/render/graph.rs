@@ -9,20 +9,54 @@ use layout::gv::{DotParser, GraphBuilder};
 /// Most tasks of a graph that is drawn as text or as a picture: what is larger is nothing that anyone could look at.
 const DRAWN_TASKS_MAX: usize = 500;
 
-/// One arrow: from a task to one that waits for it, and whether any end of it will do.
+/// One arrow: from a task to one that waits for it.
 struct Arrow {
     from: usize,
     to: usize,
-    always: bool,
+    kind: Kind,
+}
+
+/// Which ends of a task the next one waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Success.
+    Success,
+    /// Any, as it says.
+    Always,
+    /// Any, as it is of `finally`.
+    Finally,
 }
 
 fn arrows(workflow: &Workflow) -> impl Iterator<Item = Arrow> {
-    workflow.tasks.iter().enumerate().flat_map(|(to, task)| {
+    let written = workflow.tasks.iter().enumerate().flat_map(|(to, task)| {
         task.needs.iter().map(move |need| Arrow {
             from: need.index,
             to,
-            always: need.on == NeedOn::Always,
+            kind: match need.on {
+                NeedOn::Success => Kind::Success,
+                NeedOn::Always => Kind::Always,
+            },
         })
+    });
+    written.chain(to_finally(workflow))
+}
+
+/// What comes of `finally` comes last: behind the tasks that none of the others waits for.
+fn to_finally(workflow: &Workflow) -> impl Iterator<Item = Arrow> {
+    let main = workflow.main_tasks;
+    let mut is_last = vec![true; main];
+    let needs = workflow.tasks.iter().take(main).flat_map(|task| &task.needs);
+    needs.for_each(|need| is_last[need.index] = false);
+    let last: Vec<usize> = (0..main).filter(|position| is_last[*position]).collect();
+    let finally = workflow.tasks.iter().enumerate().skip(main);
+    let first = finally.filter(|(_, task)| task.needs.is_empty());
+    first.flat_map(move |(to, _)| {
+        let arrow = move |from| Arrow {
+            from,
+            to,
+            kind: Kind::Finally,
+        };
+        last.clone().into_iter().map(arrow)
     })
 }
 
@@ -65,7 +99,7 @@ pub(crate) fn text(workflow: &Workflow) -> String {
         graph.add_node(position, BoxedNode(label));
     }
     for arrow in arrows(workflow) {
-        graph.add_edge(arrow.from, arrow.to, arrow.always.then_some("always"));
+        graph.add_edge(arrow.from, arrow.to, (arrow.kind == Kind::Always).then_some("always"));
     }
     let drawn = graph.compute_layout().render_string(&RenderOptions::plain());
     let lines: Vec<&str> = drawn.lines().map(str::trim_end).collect();
@@ -78,8 +112,12 @@ pub(crate) fn mermaid(workflow: &Workflow) -> String {
     for position in 0..workflow.tasks.len() {
         drawn.extend([format!("    t{position}[\"{}\"]\n", label(workflow, position))]);
     }
-    for Arrow { from, to, always } in arrows(workflow) {
-        let line = if always { "-. always .->" } else { "-->" };
+    for Arrow { from, to, kind } in arrows(workflow) {
+        let line = match kind {
+            Kind::Success => "-->",
+            Kind::Always => "-. always .->",
+            Kind::Finally => "-.->",
+        };
         drawn.extend([format!("    t{from} {line} t{to}\n")]);
     }
     drawn
@@ -91,11 +129,11 @@ pub(crate) fn dot(workflow: &Workflow) -> String {
     for position in 0..workflow.tasks.len() {
         drawn.extend([format!("    t{position} [label=\"{}\"];\n", label(workflow, position))]);
     }
-    for Arrow { from, to, always } in arrows(workflow) {
-        let style = if always {
-            " [style=dashed, label=\"always\"]"
-        } else {
-            ""
+    for Arrow { from, to, kind } in arrows(workflow) {
+        let style = match kind {
+            Kind::Success => "",
+            Kind::Always => " [style=dashed, label=\"always\"]",
+            Kind::Finally => " [style=dashed]",
         };
         drawn.extend([format!("    t{from} -> t{to}{style};\n")]);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use autokestra_engine::OwnPlugin;
 use autokestra_model::ActionInfo;
 use autokestra_sandbox::{Capabilities, Origin, Plugin, Proof};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Table, Tint, Ui, bytes, safe};
 
@@ -26,33 +26,33 @@ impl Found {
         }
     }
 
-    fn version(&self) -> &str {
+    pub(super) fn version(&self) -> &str {
         self.component()
             .map_or(env!("CARGO_PKG_VERSION"), |plugin| &plugin.version)
     }
 
-    fn description(&self) -> &str {
+    pub(super) fn description(&self) -> &str {
         match self {
             Self::Component { plugin, .. } => &plugin.description,
             Self::Own(own) => own.description,
         }
     }
 
-    fn actions(&self) -> &[Arc<ActionInfo>] {
+    pub(super) fn actions(&self) -> &[Arc<ActionInfo>] {
         match self {
             Self::Component { plugin, .. } => &plugin.actions,
             Self::Own(own) => &own.actions,
         }
     }
 
-    fn component(&self) -> Option<&Plugin> {
+    pub(super) fn component(&self) -> Option<&Plugin> {
         match self {
             Self::Component { plugin, .. } => Some(plugin),
             Self::Own(_) => None,
         }
     }
 
-    fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         match self {
             Self::Component { origin, .. } => match origin {
                 Origin::Embedded => "embedded".to_owned(),
@@ -60,55 +60,6 @@ impl Found {
             },
             Self::Own(_) => "engine".to_owned(),
         }
-    }
-
-    /// The short form of `plugin list --json`.
-    pub(crate) fn summary(&self) -> Value {
-        let component = self.component();
-        json!({
-            "name": self.name(),
-            "version": self.version(),
-            "description": self.description(),
-            "actions": self.actions().iter().map(|action| action.name.as_str()).collect::<Vec<_>>(),
-            "origin": self.origin(),
-            "size": component.map(|plugin| plugin.size_bytes),
-            "digest": component.map(|plugin| plugin.digest.to_string()),
-        })
-    }
-
-    /// The whole of `plugin inspect --json`.
-    pub(crate) fn whole(&self) -> Value {
-        let actions: Vec<Value> = self
-            .actions()
-            .iter()
-            .map(|action| {
-                json!({
-                    "name": action.name,
-                    "type": format!("{}.{}", self.name(), action.name),
-                    "title": action.title,
-                    "description": action.description,
-                    "idempotent": action.idempotent,
-                    "inputSchema": action.input_schema,
-                    "outputSchema": action.output_schema,
-                })
-            })
-            .collect();
-        let component = self.component();
-        let mut whole = self.summary();
-        whole["actions"] = actions.into();
-        whole["capabilities"] = component.map(|plugin| plugin.capabilities.statements()).into();
-        whole["proof"] = component.map(|plugin| proof_json(&plugin.proof)).into();
-        whole["imports"] = component.map(|plugin| plugin.imports.clone()).into();
-        whole["unreachable"] = component.map(|plugin| plugin.unreachable().collect::<Vec<_>>()).into();
-        whole
-    }
-}
-
-/// How it is known what a component can do, for scripts.
-pub(super) fn proof_json(proof: &Proof) -> Value {
-    match proof {
-        Proof::CallGraph => json!({ "by": "callGraph" }),
-        Proof::Imports { reason } => json!({ "by": "imports", "reason": reason }),
     }
 }
 

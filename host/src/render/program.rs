@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use autokestra_sandbox::{Program, ProgramKind};
-use serde_json::{Value, json};
 
-use super::plugin::{bounds, facts, proof_json};
+use super::plugin::{bounds, facts};
 use super::{Tint, Ui, bytes, safe};
 
 /// `plugin inspect` of a program.
@@ -32,18 +31,4 @@ pub(crate) fn program(ui: &Ui, program: &Program, path: &Path) -> String {
         "\n{head}\n  type: core/wasm.run\n  inputs: {{ module: \"./{module}\", args: [\"--help\"] }}   # beside the workflow's file\n"
     )]);
     text
-}
-
-/// `plugin inspect --json` of a program.
-pub(crate) fn program_json(program: &Program, path: &Path) -> Value {
-    json!({
-        "kind": program.kind.as_str(),
-        "origin": path.display().to_string(),
-        "size": program.size_bytes,
-        "digest": program.digest.to_string(),
-        "capabilities": program.capabilities.statements(),
-        "proof": proof_json(&program.proof),
-        "imports": program.imports,
-        "unreachable": program.unreachable().collect::<Vec<_>>(),
-    })
 }

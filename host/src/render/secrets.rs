@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use autokestra_model::{SecretName, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::schema::Time;
 use super::{Table, Tint, Ui, safe};
 
 /// A secret, and the places that have a value of it.
@@ -88,32 +90,43 @@ pub(crate) fn secrets(ui: &Ui, known: &[KnownSecret]) -> String {
 }
 
 /// `secret list`.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SecretsView<'a> {
+    /// Every secret that some place has a value of, by name.
     secrets: Vec<SecretView<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SecretView<'a> {
+    /// Its name.
+    #[schemars(with = "String")]
     name: &'a SecretName,
-    /// The place that wins.
+    /// The place that wins: `flag-file`, `environment`, `file` or `store`.
     source: &'static str,
+    /// Every place that has a value, the one that wins first.
     sources: Vec<PlaceView>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PlaceView {
+    /// `flag-file`, `environment`, `file` or `store`.
     source: &'static str,
+    /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// The variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     variable: Option<String>,
+    /// When it was first set, in the store.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     created_at: Option<Timestamp>,
+    /// When it was last set, in the store.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     updated_at: Option<Timestamp>,
 }
 

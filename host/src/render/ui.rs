@@ -5,9 +5,12 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use autokestra_model::{Diagnostics, RenderStyle, Source};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::live::{Screen, Size};
 use super::safe;
+use crate::docs::Codes;
 use crate::error::CliError;
 
 /// The width of what is not a terminal.
@@ -16,12 +19,9 @@ const WIDTH: usize = 100;
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
@@ -67,7 +67,7 @@ impl Ui {
         let wanted = |terminal: bool| match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            ColorChoice::Auto => by_environment().unwrap_or(terminal),
         };
         let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
         let width_out = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
@@ -163,6 +163,13 @@ impl Ui {
         self.note(&format!("{}: {text}", self.tint_note(tint, label)))
     }
 
+    /// The addresses of the pages on codes, one line each.
+    pub(crate) fn pages(&self, codes: &Codes) -> Result<(), CliError> {
+        codes
+            .pages()
+            .try_for_each(|page| self.note(&self.tint_note(Tint::Faint, &format!("docs: {page}"))))
+    }
+
     /// What is wrong with a text, each with its place.
     pub(crate) fn diagnostics(&self, source: &Source, diagnostics: &Diagnostics) -> Result<(), CliError> {
         let style = RenderStyle {
@@ -194,12 +201,40 @@ impl Write for Notes {
     }
 }
 
+/// What the environment says of colours: <https://no-color.org>, <https://bixense.com/clicolors>.
+fn by_environment() -> Option<bool> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return Some(false);
+    }
+    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return Some(true);
+    }
+    set("TERM").filter(|term| term == "dumb").map(|_| false)
+}
+
 fn colored(on: bool, tint: Tint, text: &str) -> String {
     if !on || text.is_empty() {
         return text.to_owned();
     }
     let style = tint.style();
     format!("{style}{text}{style:#}")
+}
+
+/// Ends when whoever read stdout is gone; never where it is a file.
+pub(crate) async fn reader_gone() {
+    #[expect(
+        deprecated,
+        reason = "stdout stays open as long as the process, so it is sound here; what takes its place is unsafe to call"
+    )]
+    let watched = AsyncFd::with_interest(io::stdout(), Interest::ERROR);
+    let gone = match &watched {
+        Ok(watched) => watched.ready(Interest::ERROR).await.is_ok(),
+        Err(_) => false,
+    };
+    if !gone {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// A closed pipe is the end, not an error.

@@ -102,7 +102,7 @@ fn files_are_fetched_by_name() {
     assert_eq!(all.stdout, "all/report/report.csv\nall/copy/deep/copy.csv\n");
     assert_eq!(place.read("all/copy/deep/copy.csv"), "a,b\n1,2\n");
     insta::assert_snapshot!(place.run("execution files last --out all").code(2).stderr, @r"
-    error: failed to write all/report/report.csv: File exists (os error 17)
+    error: failed to write all/report/report.csv: File exists
     hint: nothing is overwritten; name another folder
     ");
     insta::assert_snapshot!(place.run("execution files last nothing.txt").code(1).stderr, @r"

@@ -52,7 +52,7 @@ impl Run {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{}", self.stdout))
+            .unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{}\n{}", self.stdout, self.stderr))
     }
 
     /// stdout and stderr with ids, times, durations and the temporary folder made the same on each run.
@@ -84,6 +84,7 @@ pub(crate) fn redact(text: &str, place: &Place) -> String {
         (r"\b\d+\.\d [KM]iB", "<size>"),
         (r"\buid \d+", "uid <number>"),
         (r" {3,}(<duration>|<size>)", "  $1"),
+        (r"process \d+ on [^;\s]+", "process <number> on <host>"),
         // Columns are as wide as what stands in them.
         (r"(<duration>|DURATION|CPU|MEMORY|SIZE|<size>) +(\S)", "$1  $2"),
     ];

@@ -167,14 +167,24 @@ impl Diagnostic {
 #[must_use]
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
-    // Three edits in a long name are a slip; in a short one they are another name.
-    let far = (given.chars().count() / 3).clamp(1, 3);
-    let distance = |name: &str| strsim::damerau_levenshtein(&given, &name.to_lowercase());
+    let length = given.chars().count();
+    // Three edits in a long name are a slip; in a short one they are another name, and of two letters one says nothing.
+    let far = if length < 3 { 0 } else { (length / 3).clamp(1, 3) };
+    let known: Vec<(String, &str)> = known.into_iter().map(|name| (name.to_lowercase(), name)).collect();
     let near = known
-        .into_iter()
-        .map(|name| (distance(name), name))
-        .filter(|(distance, _)| *distance <= far);
-    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+        .iter()
+        .map(|(lower, name)| (strsim::damerau_levenshtein(&given, lower), *name))
+        .filter(|(distance, _)| *distance <= far)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name);
+    // `timeout` for `timeoutSeconds`: the beginning of one name, and of no other.
+    near.or_else(|| {
+        let mut longer = known
+            .iter()
+            .filter(|(lower, _)| length > 2 && lower.starts_with(&given));
+        let first = longer.next();
+        first.filter(|_| longer.next().is_none()).map(|(_, name)| *name)
+    })
 }
 
 /// How diagnostics are drawn.
@@ -266,7 +276,10 @@ impl Diagnostics {
         let drawable = source.text().lines().all(|line| line.len() <= DRAWN_LINE_BYTES_MAX);
         let named = Arc::new(NamedSource::new(source.name(), source.text().to_owned()));
         let mut text = String::new();
-        for diagnostic in self.iter() {
+        for (position, diagnostic) in self.iter().enumerate() {
+            if position > 0 {
+                text.push('\n');
+            }
             let report = Report {
                 diagnostic,
                 source: Arc::clone(&named),
@@ -391,5 +404,12 @@ mod tests {
         assert_eq!(nearest("inptus", ["inputs", "outputs"]), Some("inputs"));
         assert_eq!(nearest("Tasks", ["tasks"]), Some("tasks"));
         assert_eq!(nearest("xyz", ["inputs"]), None);
+        assert_eq!(nearest("timeout", ["tasks", "timeoutSeconds"]), Some("timeoutSeconds"));
+        assert_eq!(
+            nearest("max", ["maxSeconds", "maxParallel"]),
+            None,
+            "either may be meant"
+        );
+        assert_eq!((nearest("c", ["a"]), nearest("A", ["a"])), (None, Some("a")));
     }
 }

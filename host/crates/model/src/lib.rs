@@ -30,6 +30,6 @@ pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};
 pub use time::{Clock, Timestamp};
 pub use trace::TraceContext;
 pub use workflow::{
-    ActionInfo, Backoff, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputSpec, InputType, Limits,
-    Lookup, Need, NeedOn, OnError, OnLimit, Parsed, PermissionPlaces, Retry, SecretSpec, Task, Workflow,
+    ActionInfo, Backoff, Broken, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputSpec, InputType,
+    Limits, Lookup, Need, NeedOn, OnError, OnLimit, Parsed, PermissionPlaces, Retry, SecretSpec, Task, Workflow,
 };

@@ -179,7 +179,9 @@ pub fn list<'n>(node: &'n Node, what: &str, errors: &mut Diagnostics) -> &'n [No
 /// The error that `node` is not of the type that `what` has.
 #[must_use]
 pub fn wrong_type(node: &Node, what: &str, expected: &str) -> Diagnostic {
-    let message = format!("`{what}` must be {expected}, found {}", node.type_name());
+    // A key is quoted, words are not.
+    let quote = if what.contains(' ') { "" } else { "`" };
+    let message = format!("{quote}{what}{quote} must be {expected}, found {}", node.type_name());
     Diagnostic::error("wrong_type", first_line(node), message).label(format!("expected {expected}"))
 }
 

@@ -113,9 +113,11 @@ pub fn parse(source: &Source) -> Result<Node, Diagnostics> {
             }
             Err(error) => {
                 let at = builder.byte_of(error.marker().byte_offset(), error.marker().index());
-                builder
-                    .errors
-                    .push(Diagnostic::error("syntax", at_char(text, at), error.info()));
+                let wrong = Diagnostic::error("syntax", at_char(text, at), error.info());
+                builder.errors.push(match advice(&error.info()) {
+                    Some(advice) => wrong.help(advice),
+                    None => wrong,
+                });
                 break;
             }
         }
@@ -128,6 +130,31 @@ pub fn parse(source: &Source) -> Result<Node, Diagnostics> {
     } else {
         Err(builder.errors)
     }
+}
+
+/// What to do about the mistakes that are made most: the parser says what it missed, and not why.
+fn advice(told: &str) -> Option<&'static str> {
+    let known = [
+        ("tabs disallowed", "YAML is indented by blanks: two for each level"),
+        (
+            "mapping values are not allowed",
+            "a text with `: ` in it stands between quotes; and keys of one mapping begin in the same column",
+        ),
+        (
+            "block collection",
+            "lines that belong together begin in the same column: this one stands between two",
+        ),
+        (
+            "block mapping",
+            "lines that belong together begin in the same column: this one stands between two",
+        ),
+        (
+            "unclosed bracket",
+            "what is opened here is not closed by the end of the file",
+        ),
+    ];
+    let found = known.iter().find(|(words, _)| told.contains(words));
+    found.map(|(_, advice)| *advice)
 }
 
 /// The one character at `offset`, or nothing at the end.

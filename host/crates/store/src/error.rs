@@ -16,7 +16,7 @@ pub enum StoreError {
     },
     /// The database was made by a newer version. It is left as it was.
     #[error(
-        "the database {} has schema version {found}, and this program knows up to {known}; use a newer `workflow`",
+        "the database {} has schema version {found}, and this program knows up to {known}",
         path.display()
     )]
     NewerVersion {
@@ -28,7 +28,7 @@ pub enum StoreError {
         known: i64,
     },
     /// The file is not a database of ours.
-    #[error("{} is not a database, or is damaged; move it away, or name another by `storage.path`", path.display())]
+    #[error("{} is not a database, or is damaged", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -38,8 +38,7 @@ pub enum StoreError {
     },
     /// The disk is full.
     #[error(
-        "there is no room left for {}: the disk is full, or the database has the size of `storage.maxSizeMebibytes`; make room, \
-         then `workflow execution resume` goes on",
+        "there is no room left for {}: the disk is full, or the database has the size of `storage.maxSizeMebibytes`",
         path.display()
     )]
     DiskFull {
@@ -47,13 +46,13 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The database may not be written.
-    #[error("{} may not be written; check its permissions and those of its folder", path.display())]
+    #[error("{} may not be written", path.display())]
     ReadOnly {
         /// The database.
         path: PathBuf,
     },
     /// Another process held the database for too long.
-    #[error("{} is held by another process; try again", path.display())]
+    #[error("{} is held by another process", path.display())]
     Busy {
         /// The database.
         path: PathBuf,

@@ -38,13 +38,29 @@ static WANTED: LazyLock<Option<Wanted>> = LazyLock::new(|| {
     })
 });
 
+/// Places where a process can be told to go wrong as by a bug of its own.
+pub const BUGS: &[&str] = &["command.begun"];
+
+/// Panics here, if that is wanted.
+///
+/// # Panics
+/// Where the variable names this place.
+pub fn bug(name: &'static str) {
+    debug_assert!(BUGS.contains(&name), "`{name}` is not among the places");
+    assert!(!is_reached(name), "a bug that was asked for by {VARIABLE}");
+}
+
 /// Dies here, if that is wanted.
 pub fn point(name: &'static str) {
     debug_assert!(POINTS.contains(&name), "`{name}` is not among the places");
-    if let Some(wanted) = &*WANTED
-        && wanted.name == name
-        && wanted.left.fetch_sub(1, Ordering::Relaxed) == 1
-    {
+    if is_reached(name) {
         std::process::abort();
     }
+}
+
+/// Whether a place was passed as often as it is wanted.
+fn is_reached(name: &'static str) -> bool {
+    WANTED
+        .as_ref()
+        .is_some_and(|wanted| wanted.name == name && wanted.left.fetch_sub(1, Ordering::Relaxed) == 1)
 }

@@ -1,10 +1,9 @@
 //! `workflow audit head`.
 
 use autokestra_store::{AuditHead, Store};
-use serde_json::json;
 
 use crate::error::{CliError, Exit};
-use crate::render::Ui;
+use crate::render::{PointView, Ui};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,7 +35,11 @@ pub(crate) async fn run(arguments: &Arguments, store: &dyn Store, ui: &Ui) -> Re
     });
     let text = head.to_string();
     if arguments.json {
-        ui.json(&json!({ "head": text, "sequence": head.sequence }), arguments.pretty)?;
+        let view = PointView {
+            head: text,
+            sequence: head.sequence,
+        };
+        ui.json(&view, arguments.pretty)?;
     } else {
         ui.out(&format!("{text}\n"))?;
     }

@@ -6,7 +6,7 @@ use autokestra_store::{AuditHead, ExecutionRef, Store};
 
 use crate::error::{CliError, Exit};
 use crate::place::{Place, execution_ref};
-use crate::render::{ChainView, TrailView, Ui, chain, trail};
+use crate::render::{ChainView, TrailView, Ui, VerifiedView, chain, trail};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: &dyn Store, 
         let id = store.find_audited(reference).await?;
         let state = store.audit_chain(id).await?;
         if arguments.json {
-            ui.json(&ChainView::new(id, &state), arguments.pretty)?;
+            ui.json(&VerifiedView::One(ChainView::new(id, &state)), arguments.pretty)?;
         } else {
             ui.out(&chain(ui, id, &state))?;
         }
@@ -67,7 +67,7 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: &dyn Store, 
     let state = store.verify_audit(kept).await?;
     let heads = !arguments.chains_only;
     if arguments.json {
-        ui.json(&TrailView::new(&state, heads), arguments.pretty)?;
+        ui.json(&VerifiedView::All(TrailView::new(&state, heads)), arguments.pretty)?;
     } else {
         ui.out(&trail(ui, &state, heads))?;
     }

@@ -3,6 +3,8 @@
 mod check;
 mod show;
 
+pub(super) use show::ConfigView;
+
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::render::Ui;

@@ -8,7 +8,7 @@ use autokestra_store::{CleanupFilter, Removed, Store};
 
 use super::list::state;
 use crate::error::{CliError, Exit};
-use crate::place::{Place, now};
+use crate::place::{Place, count, now};
 use crate::render::view::CleanupView;
 use crate::render::{Ui, bytes};
 
@@ -32,7 +32,7 @@ The audit trail stays. A file stays for an hour after it was left.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Those that ended more than so many days ago; without it as `logRetentionDays` says
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<u32>, allow_negative_numbers = true)]
     days: Option<u32>,
     /// In one of these states: SUCCESS, FAILED, CANCELLED
     #[arg(long, alias = "state", value_name = "STATE", num_args = 1.., value_delimiter = ',', value_parser = state)]

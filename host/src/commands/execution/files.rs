@@ -110,7 +110,7 @@ fn one<'a>(all: &'a [Left<'a>], name: &str) -> Result<&'a Left<'a>, CliError> {
                 .collect();
             let error = CliError::new(Exit::Failed, format!("{what} `{}`", safe(name)));
             Err(error.hint(if known.is_empty() {
-                "no task of it left any".to_owned()
+                "this execution left no file: a task leaves what it writes below /artifacts".to_owned()
             } else {
                 format!("name one of {}", known.join(", "))
             }))

@@ -6,8 +6,9 @@ use autokestra_engine::SystemClock;
 use autokestra_model::{Clock as _, ExecutionId, TaskId};
 use autokestra_store::{ExecutionRef, LogFilter, LogRow, Store, TaskRunRow};
 
+use crate::docs::Codes;
 use crate::error::{CliError, Exit};
-use crate::place::execution_ref;
+use crate::place::{count, execution_ref};
 use crate::render::view::DetailView;
 use crate::render::{Parts, Ui, detail};
 
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     with_logs: bool,
     /// With so many of them
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count::<usize>, allow_negative_numbers = true)]
     logs_limit: usize,
     /// With its audit trail
     #[arg(long)]
@@ -95,6 +96,7 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
             now: SystemClock.now(),
         };
         ui.out(&detail(ui, &found, &parts))?;
+        ui.pages(&Codes::of_detail(&found))?;
     }
     Ok(Exit::Success)
 }

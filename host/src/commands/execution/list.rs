@@ -5,6 +5,7 @@ use autokestra_model::{Clock as _, ExecutionState, WorkflowId};
 use autokestra_store::{ExecutionFilter, Store};
 
 use crate::error::{CliError, Exit};
+use crate::place::count;
 use crate::render::view::PageView;
 use crate::render::{Page, Tint, Ui, page};
 
@@ -28,10 +29,10 @@ pub(crate) struct Arguments {
     #[arg(long = "state", alias = "states", value_name = "STATE", num_args = 1.., value_delimiter = ',', value_parser = state)]
     states: Vec<ExecutionState>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = LIMIT)]
+    #[arg(long, value_name = "N", default_value_t = LIMIT, value_parser = count::<u64>, allow_negative_numbers = true)]
     limit: u64,
     /// After so many
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = count::<u64>, allow_negative_numbers = true)]
     offset: u64,
     /// Print JSON
     #[arg(long)]

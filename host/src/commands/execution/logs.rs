@@ -8,9 +8,9 @@ use regex::Regex;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::error::{CliError, Exit};
-use crate::place::{execution_ref, now};
+use crate::place::{count, execution_ref, now};
 use crate::render::view::{LogView, millis};
-use crate::render::{Ui, log_line};
+use crate::render::{Ui, log_line, reader_gone};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,10 +46,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATTERN")]
     grep: Option<Regex>,
     /// At most so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<u64>, allow_negative_numbers = true)]
     limit: Option<u64>,
     /// After so many
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = count::<u64>, allow_negative_numbers = true)]
     offset: u64,
     /// Wait for more, until the execution ends
     #[arg(long, short)]
@@ -63,7 +63,8 @@ pub(crate) struct Arguments {
 }
 
 fn level(text: &str) -> Result<LogLevel, String> {
-    text.parse()
+    text.to_uppercase()
+        .parse()
         .map_err(|error: autokestra_model::IdError| error.to_string())
 }
 
@@ -101,23 +102,30 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         offset: arguments.offset,
         follow: arguments.follow,
     });
-    let mut rows = rows;
+    let (json, follow, pretty, ui) = (arguments.json, arguments.follow, arguments.pretty, *ui);
     // Writing blocks where the reader is slow, and then the store's reader waits in its channel.
-    tokio::task::block_in_place(|| {
-        ui.out_with(|out| {
-            if arguments.json && arguments.follow {
-                print_each(&mut rows, out, |row| {
-                    let view = LogView::new(row);
-                    serde_json::to_string(&view).expect("views have string keys and finite numbers")
-                })
-            } else if arguments.json {
-                print_json(&mut rows, out, arguments.pretty)
-            } else {
-                print_lines(&mut rows, out, ui)
-            }
-        })
-    })?;
+    let printing = tokio::task::spawn_blocking(move || print(rows, (json, follow, pretty), ui));
+    tokio::select! {
+        printed = printing => printed.map_err(|error| CliError::new(Exit::Machine, error.to_string()))??,
+        // As long as nothing new comes, writing does not tell that nobody reads.
+        () = reader_gone(), if follow => {}
+    }
     Ok(Exit::Success)
+}
+
+fn print(mut rows: LogReceiver, (json, follow, pretty): (bool, bool, bool), ui: Ui) -> Result<(), CliError> {
+    ui.out_with(|out| {
+        if json && follow {
+            print_each(&mut rows, out, |row| {
+                let view = LogView::new(row);
+                serde_json::to_string(&view).expect("views have string keys and finite numbers")
+            })
+        } else if json {
+            print_json(&mut rows, out, pretty)
+        } else {
+            print_lines(&mut rows, out, &ui)
+        }
+    })
 }
 
 fn print_lines(rows: &mut LogReceiver, out: &mut dyn Write, ui: &Ui) -> Result<(), CliError> {

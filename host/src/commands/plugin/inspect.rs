@@ -7,7 +7,8 @@ use autokestra_sandbox::{LoadError, Origin, Program, Sandbox};
 
 use crate::error::{CliError, Exit};
 use crate::place::plugin_name;
-use crate::render::{Found, Ui, plugin, program, program_json};
+use crate::render::plugin_view::InspectedView;
+use crate::render::{Found, Ui, plugin, program};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +50,7 @@ pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Re
         named(&arguments.plugin, sandbox).await?
     };
     if arguments.json {
-        ui.json(&found.whole(), arguments.pretty)?;
+        ui.json(&InspectedView::plugin(&found), arguments.pretty)?;
     } else {
         ui.out(&plugin(ui, &found))?;
     }
@@ -72,7 +73,7 @@ async fn named(name: &str, sandbox: &Sandbox) -> Result<Found, CliError> {
 
 fn show_program(found: &Program, path: &Path, arguments: &Arguments, ui: &Ui) -> Result<Exit, CliError> {
     if arguments.json {
-        ui.json(&program_json(found, path), arguments.pretty)?;
+        ui.json(&InspectedView::program(found, path), arguments.pretty)?;
     } else {
         ui.out(&program(ui, found, path))?;
     }

@@ -2,9 +2,9 @@
 
 use autokestra_engine::own_plugins;
 use autokestra_sandbox::Sandbox;
-use serde_json::Value;
 
 use crate::error::{CliError, Exit};
+use crate::render::plugin_view::PluginView;
 use crate::render::{Found, Ui, plugins};
 
 const EXAMPLES: &str = "\
@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Re
     found.sort_by(|a, b| a.name().cmp(b.name()));
     if arguments.json {
         ui.json(
-            &found.iter().map(Found::summary).collect::<Vec<Value>>(),
+            &found.iter().map(PluginView::new).collect::<Vec<PluginView<'_>>>(),
             arguments.pretty,
         )?;
     } else {

@@ -17,7 +17,7 @@ Examples:
   workflow secret list --secrets ./secrets.yaml
   workflow secret list --json | jq -r '.secrets[] | select(.source == \"store\") | .name'
 
-A value is looked for in this order, and the first wins: the file of --secrets, $WORKFLOW_SECRET_NAME, the file that
+A value is looked for in this order, and the first wins: the file of --secrets, $WORKFLOW_SECRET_NAME, the file that \
 `secrets.file` names, the secret store. Values are not shown; no key is needed.";
 
 /// List secrets, and where the value of each comes from

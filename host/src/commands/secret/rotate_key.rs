@@ -15,8 +15,8 @@ Examples:
   workflow secret rotate-key
   workflow secret rotate-key --new-key-file ./data/secrets-2027.key
 
-Every value is encrypted again by a new data key, all in one transaction. With --new-key-file a new master key is written to
-that file first, for its owner alone (one that is there is used), and from then on only that one opens the store: name it by
+Every value is encrypted again by a new data key, all in one transaction. With --new-key-file a new master key is written to \
+that file first, for its owner alone (one that is there is used), and from then on only that one opens the store: name it by \
 `secrets.keyFile`, or move it to where the old one was. A rotation that is cut off has changed nothing, or all.
 
 Whoever had the old key and a copy of the database has the values: then change these too, where they are from.";

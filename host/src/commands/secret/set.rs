@@ -17,7 +17,7 @@ Examples:
   pass show api | workflow secret set API_TOKEN
 
 The value is asked for, or read from stdin without its last line end: 4 characters to 64 KiB of text.
-It is encrypted by a key that is encrypted by the master key: that of $WORKFLOW_SECRETS_KEY, of the file that
+It is encrypted by a key that is encrypted by the master key: that of $WORKFLOW_SECRETS_KEY, of the file that \
 `secrets.keyFile` names (secrets.key beside the database), or of the keyring (`secrets.keyring: true`).
 The first secret makes a master key where there is none.";
 

@@ -137,7 +137,10 @@ fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic
         }
         Lookup::Unusable { message } => {
             let message = format!("the plugin `{}` cannot be used: {message}", name.plugin());
-            Err(Box::new(error("unusable_plugin", message)))
+            let error = error("unusable_plugin", message).label("needs this plugin");
+            Err(Box::new(error.help(
+                "`workflow plugin inspect FILE` checks a file; folders of plugins are named by `plugins.directories` of the config",
+            )))
         }
     }
 }

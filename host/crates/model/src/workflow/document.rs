@@ -6,6 +6,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::expression::Template;
 use crate::permission::{NetworkPattern, Permissions};
 use crate::reader::{Fields, list, string, wrong_type};
+use crate::workflow::broken::Broken;
 use crate::workflow::{Parsed, PermissionPlaces, SecretSpec, TASKS_MAX, Workflow, inputs, parts, references, tasks};
 use crate::yaml::{self, Node, NodeKind};
 
@@ -33,17 +34,17 @@ pub(super) const KEYS: &[&str] = &[
 const TIMEOUT_SECONDS_MAX: f64 = 31_536_000.0;
 
 /// Reads a whole file.
-pub(super) fn parse(source: &Source) -> Result<Parsed, Diagnostics> {
+pub(super) fn parse(source: &Source) -> Result<Parsed, Broken> {
     let mut parsed = parse_tree(source);
     match &mut parsed {
         Ok(parsed) => parsed.warnings.fit(source),
-        Err(errors) => errors.fit(source),
+        Err(broken) => broken.errors_mut().fit(source),
     }
     parsed
 }
 
-fn parse_tree(source: &Source) -> Result<Parsed, Diagnostics> {
-    let root = yaml::parse(source)?;
+fn parse_tree(source: &Source) -> Result<Parsed, Broken> {
+    let root = yaml::parse(source).map_err(|errors| Broken::new(explained(errors), None))?;
     let mut errors = Diagnostics::new();
     let workflow = Fields::read(&root, "a workflow", KEYS, &mut errors).and_then(|fields| read(&fields, &mut errors));
     match workflow {
@@ -51,9 +52,25 @@ fn parse_tree(source: &Source) -> Result<Parsed, Diagnostics> {
             workflow,
             warnings: errors,
         }),
-        Some(_) | None => Err(errors),
+        read => Err(Broken::new(errors, read)),
     }
 }
+
+/// An empty file is where somebody begins.
+fn explained(errors: Diagnostics) -> Diagnostics {
+    let explain = |error: Diagnostic| {
+        match error.code {
+        "empty" => error.help(
+            "a workflow has an id and tasks:\nid: hello\ntasks:\n  - id: greet\n    type: core/console.log\n    inputs: { message: Hello }",
+        ),
+        _ => error,
+    }
+    };
+    errors.into_iter().map(explain).collect()
+}
+
+/// The id of a workflow whose own cannot be read; what is wrong with that is told already.
+const UNNAMED: &str = "unnamed";
 
 fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
     if let Some(version) = fields.string("apiVersion", errors)
@@ -106,7 +123,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
         timeout: fields.seconds("timeoutSeconds", (0.001, TIMEOUT_SECONDS_MAX), errors),
         concurrency,
         main_tasks,
-        id: id?,
+        id: id.or_else(|| UNNAMED.parse().ok())?,
         inputs,
         secrets,
         permissions,

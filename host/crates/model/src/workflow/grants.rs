@@ -88,18 +88,46 @@ pub(super) fn missing(workflow: &Workflow, task: &Task, info: &ActionInfo, found
         );
     };
     if info.needs.network && granted.network.is_empty() {
-        warn(
-            "open connections",
-            "permissions:\n  network: [\"host.example.com:443\"]",
-        );
+        let host = host_of(task).unwrap_or_else(|| "host.example.com:443".to_owned());
+        warn("open connections", &format!("permissions:\n  network: [\"{host}\"]"));
     }
     // A plugin that may save what it fetched, or read a file instead of text, is of use without files too.
     if info.needs.filesystem && !info.needs.network && files && asks_for_files(task) {
-        warn(
-            "open files",
-            "permissions:\n  filesystem: { read: [\"./data\"], write: [\"./out\"] }",
-        );
+        let lists = match literal(task, "path") {
+            Some(path) if ["read", "list"].contains(&task.action.action()) => format!("read: [\"{path}\"]"),
+            Some(path) => format!("write: [\"{path}\"]"),
+            None => "read: [\"./data\"], write: [\"./out\"]".to_owned(),
+        };
+        warn("open files", &format!("permissions:\n  filesystem: {{ {lists} }}"));
     }
+}
+
+/// An input that is written out as text, and can be written into YAML between quotes.
+fn literal(task: &Task, key: &str) -> Option<String> {
+    match task.inputs.literal(key)? {
+        Value::String(text) if !text.contains(['"', '\\', '\n']) => Some(text),
+        _ => None,
+    }
+}
+
+/// The host and port that a task's `url` names.
+fn host_of(task: &Task) -> Option<String> {
+    let url = literal(task, "url")?;
+    let (rest, port) = match url.split_once("://")? {
+        ("https", rest) => (rest, 443),
+        ("http", rest) => (rest, 80),
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
+    let host = authority.rsplit('@').next()?;
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    Some(if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:{port}")
+    })
 }
 
 /// Whether a task's inputs name a file.

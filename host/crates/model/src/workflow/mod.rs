@@ -1,6 +1,7 @@
 //! A workflow: what its file says, parsed and validated.
 
 mod actions;
+mod broken;
 mod document;
 mod grants;
 mod inputs;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use actions::{ActionInfo, CapabilityNeeds, Catalog, Lookup};
+pub use broken::Broken;
 pub use inputs::{GivenInput, InputSpec, InputType};
 pub use schema::SCHEMA;
 
@@ -78,6 +80,14 @@ impl Workflow {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn parse(source: &Source) -> Result<Parsed, Diagnostics> {
+        document::parse(source).map_err(Broken::into_errors)
+    }
+
+    /// [`Workflow::parse`], for who wants to know what else is wrong with a workflow that is no good.
+    ///
+    /// # Errors
+    /// What is wrong, with what could be read in spite of it.
+    pub fn parse_as_far_as_it_goes(source: &Source) -> Result<Parsed, Broken> {
         document::parse(source)
     }
 }

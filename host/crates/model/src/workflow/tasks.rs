@@ -324,7 +324,8 @@ fn link(tasks: &mut [Task], needs: Vec<Vec<RawNeed>>, complete: bool, errors: &m
                 None if complete => {
                     let error = Diagnostic::error("unknown_task", span, format!("there is no task `{id}`"));
                     let known = by_id.keys().map(TaskId::as_str);
-                    errors.push(error.label("needed here").did_you_mean(id.as_str(), known));
+                    let error = error.label("needed here").help(known_tasks(&by_id));
+                    errors.push(error.did_you_mean(id.as_str(), known));
                     good = false;
                 }
                 None => good = false,
@@ -332,6 +333,24 @@ fn link(tasks: &mut [Task], needs: Vec<Vec<RawNeed>>, complete: bool, errors: &m
         }
     }
     good
+}
+
+/// Ids of tasks that a message lists; what is more is counted.
+const LISTED_MAX: usize = 10;
+
+fn known_tasks(by_id: &HashMap<TaskId, usize>) -> String {
+    let mut known: Vec<(usize, &str)> = by_id.iter().map(|(id, index)| (*index, id.as_str())).collect();
+    known.sort_unstable();
+    let shown = known
+        .iter()
+        .take(LISTED_MAX)
+        .map(|(_, id)| *id)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match known.len().checked_sub(LISTED_MAX) {
+        Some(more) if more > 0 => format!("the tasks: {shown} and {more} more"),
+        _ => format!("the tasks: {shown}"),
+    }
 }
 
 /// Looks for a cycle, and prints it.
@@ -375,6 +394,10 @@ fn no_cycle(tasks: &[Task], errors: &mut Diagnostics) -> bool {
     let mut names: Vec<&str> = cycle.iter().map(|index| tasks[*index].id.as_str()).collect();
     names.push(tasks[at].id.as_str());
     let message = format!("the tasks need each other in a cycle: {}", names.join(" -> "));
-    errors.push(Diagnostic::error("cycle", tasks[at].places.id, message).label("the cycle goes through this task"));
+    errors.push(
+        Diagnostic::error("cycle", tasks[at].places.id, message)
+            .label("the cycle goes through this task")
+            .help("take one of these `needs` away: the first task of a cycle would wait for the last"),
+    );
     false
 }

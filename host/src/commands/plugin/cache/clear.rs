@@ -1,9 +1,8 @@
 //! `workflow plugin cache clear`.
 
-use serde_json::json;
-
 use crate::error::{CliError, Exit};
 use crate::place::Place;
+use crate::render::plugin_view::ClearedView;
 use crate::render::{Ui, bytes};
 
 const EXAMPLES: &str = "\
@@ -18,12 +17,15 @@ pub(crate) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Indent the JSON
+    #[arg(long, requires = "json")]
+    pretty: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, place: &Place, ui: &Ui) -> Result<Exit, CliError> {
     let cleared = place.cache().clear()?;
     if arguments.json {
-        ui.json(&json!({ "removed": cleared.code, "freed": cleared.bytes }), false)?;
+        ui.json(&ClearedView::new(cleared), arguments.pretty)?;
     } else {
         let s = if cleared.code == 1 { "y" } else { "ies" };
         ui.out(&format!("removed {} entr{s}, {}\n", cleared.code, bytes(cleared.bytes)))?;

@@ -4,7 +4,8 @@ use autokestra_model::Digest;
 
 use crate::error::{CliError, Exit};
 use crate::place::Place;
-use crate::render::{Ui, cache, cache_json};
+use crate::render::plugin_view::CacheView;
+use crate::render::{Ui, cache};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,7 +13,7 @@ Examples:
   workflow plugin cache list --json | jq .total
 
 The plugins of the program were compiled with it, and are kept here only where fuel is counted.
-Past `plugins.cacheMaxMebibytes` what was used longest ago is removed, and before it what another
+Past `plugins.cacheMaxMebibytes` what was used longest ago is removed, and before it what another \
 version of the program made.";
 
 /// List the compiled code that is kept, last used first
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments, place: &Place, ui: &Ui) -> Result<Exit,
         code.plugin = found.and_then(|plugin| plugin.name.parse().ok());
     }
     if arguments.json {
-        ui.json(&cache_json(&list), arguments.pretty)?;
+        ui.json(&CacheView::new(&list), arguments.pretty)?;
     } else {
         ui.out(&cache(ui, &list))?;
     }
