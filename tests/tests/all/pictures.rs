@@ -1,7 +1,7 @@
 //! Pictures of terminal sessions for the README and the guide, made by the program itself: `make pictures` writes them anew.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anstyle_svg::Term;
@@ -36,12 +36,7 @@ fn path(name: &str) -> PathBuf {
 #[test]
 fn every_picture_is_there_and_shows_a_command_of_the_documents() {
     let mut documents = std::fs::read_to_string(repository().join("README.md")).expect("read the README");
-    for entry in std::fs::read_dir(repository().join("docs")).expect("read docs/") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|extension| extension == "md") {
-            documents += &std::fs::read_to_string(path).expect("read a page");
-        }
-    }
+    pages(&repository().join("docs"), &mut documents);
     for (name, command) in PICTURES {
         let picture = std::fs::read_to_string(path(name));
         let picture =
@@ -75,6 +70,18 @@ fn every_picture_is_there_and_shows_a_command_of_the_documents() {
         .expect("read docs/pictures")
         .count();
     assert_eq!(there, PICTURES.len(), "a picture that nothing makes");
+}
+
+/// Adds the text of every page below a folder.
+fn pages(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("read a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            pages(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            *text += &std::fs::read_to_string(path).expect("read a page");
+        }
+    }
 }
 
 #[test]

@@ -83,8 +83,8 @@ pub(crate) fn redact(text: &str, place: &Place) -> String {
         (r"\bduration=\d+", "duration=<millis>"),
         (r"\b\d+\.\d [KM]iB", "<size>"),
         (r"\buid \d+", "uid <number>"),
-        (r" {3,}(<duration>|<size>)", "  $1"),
         (r"process \d+ on [^;\s]+", "process <number> on <host>"),
+        (r"([0-9>]) {3,}<", "$1  <"),
         // Columns are as wide as what stands in them.
         (r"(<duration>|DURATION|CPU|MEMORY|SIZE|<size>) +(\S)", "$1  $2"),
     ];
