@@ -263,6 +263,8 @@ pub(crate) struct CleanupView {
     pub(crate) deleted_logs: u64,
     pub(crate) deleted_files: u64,
     pub(crate) deleted_file_bytes: u64,
+    pub(crate) freed_bytes: u64,
+    pub(crate) unused_bytes: u64,
     pub(crate) cutoff: Timestamp,
     pub(crate) states: Vec<ExecutionState>,
 }

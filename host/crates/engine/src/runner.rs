@@ -249,6 +249,7 @@ impl Runner {
             artifacts: shared.options.artifacts.clone(),
             log_buffer: shared.options.log_buffer.max(1),
             log_flush: shared.options.log_flush,
+            log_debug: shared.options.log_debug,
         };
         ExecutionParts {
             runner: shared,

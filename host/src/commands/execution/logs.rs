@@ -3,9 +3,11 @@
 use std::io::Write;
 
 use autokestra_model::{TaskId, Timestamp};
-use autokestra_store::{ExecutionRef, LogFilter, LogLevel, LogReceiver, LogRow, SourceFilter, Store};
+use autokestra_store::{ExecutionRef, LogFilter, LogLevel, LogReceiver, LogRow, SourceFilter, Store, StoreError};
 use regex::Regex;
+use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::oneshot;
 
 use crate::error::{CliError, Exit};
 use crate::place::{execution_ref, now};
@@ -89,6 +91,7 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         Some(reference) => Some(store.find_execution(reference).await?),
         None => None,
     };
+    let follow = arguments.follow;
     let rows = store.logs(LogFilter {
         execution,
         levels: arguments.levels,
@@ -101,7 +104,10 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         offset: arguments.offset,
         follow: arguments.follow,
     });
-    let mut rows = rows;
+    let mut rows = Rows {
+        rows,
+        reader_gone: follow.then(reader_gone).flatten(),
+    };
     // Writing blocks where the reader is slow, and then the store's reader waits in its channel.
     tokio::task::block_in_place(|| {
         ui.out_with(|out| {
@@ -120,7 +126,52 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
     Ok(Exit::Success)
 }
 
-fn print_lines(rows: &mut LogReceiver, out: &mut dyn Write, ui: &Ui) -> Result<(), CliError> {
+/// Entries as they come.
+struct Rows {
+    rows: LogReceiver,
+    /// Told when nobody reads any more what is printed. Who waits for entries would not see it before the next.
+    reader_gone: Option<oneshot::Receiver<()>>,
+}
+
+impl Rows {
+    /// Waits for the next entry; none where there are no more, or nobody reads them.
+    fn next(&mut self) -> Option<Result<LogRow, StoreError>> {
+        let Some(gone) = &mut self.reader_gone else {
+            return self.rows.blocking_recv();
+        };
+        let rows = &mut self.rows;
+        tokio::runtime::Handle::current().block_on(async {
+            tokio::select! {
+                row = rows.recv() => row,
+                Ok(()) = gone => None,
+            }
+        })
+    }
+}
+
+/// Watches stdout from a thread of its own. The system tells of the other end of a pipe without being asked again.
+fn reader_gone() -> Option<oneshot::Receiver<()>> {
+    let (tell, told) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("reader-gone".to_owned());
+    let watching = thread.spawn(move || {
+        let stdout = std::io::stdout();
+        let mut wanted = [PollFd::new(&stdout, PollFlags::empty())];
+        // What is asked for is nothing; an end or an error is told all the same.
+        while poll(&mut wanted, None) == Err(rustix::io::Errno::INTR) {}
+        if wanted
+            .iter()
+            .any(|found| found.revents().intersects(PollFlags::ERR | PollFlags::HUP))
+        {
+            // Whoever prints may be at its end already.
+            match tell.send(()) {
+                Ok(()) | Err(()) => {}
+            }
+        }
+    });
+    watching.ok().map(|_| told)
+}
+
+fn print_lines(rows: &mut Rows, out: &mut dyn Write, ui: &Ui) -> Result<(), CliError> {
     print_each(rows, out, |row| {
         log_line(row.at, row.level, &row.source, row.message.as_str(), |tint, text| {
             ui.tint(tint, text)
@@ -129,14 +180,14 @@ fn print_lines(rows: &mut LogReceiver, out: &mut dyn Write, ui: &Ui) -> Result<(
 }
 
 /// A line for each entry. What is written is shown before more is waited for.
-fn print_each(rows: &mut LogReceiver, out: &mut dyn Write, line: impl Fn(&LogRow) -> String) -> Result<(), CliError> {
+fn print_each(rows: &mut Rows, out: &mut dyn Write, line: impl Fn(&LogRow) -> String) -> Result<(), CliError> {
     loop {
-        let row = match rows.try_recv() {
+        let row = match rows.rows.try_recv() {
             Ok(row) => row,
             Err(TryRecvError::Disconnected) => return Ok(()),
             Err(TryRecvError::Empty) => {
                 crate::render::written(out.flush())?;
-                let Some(row) = rows.blocking_recv() else { return Ok(()) };
+                let Some(row) = rows.next() else { return Ok(()) };
                 row
             }
         };
@@ -145,14 +196,14 @@ fn print_each(rows: &mut LogReceiver, out: &mut dyn Write, line: impl Fn(&LogRow
 }
 
 /// One array, written element by element: the whole of a log is never in memory.
-fn print_json(rows: &mut LogReceiver, out: &mut dyn Write, pretty: bool) -> Result<(), CliError> {
+fn print_json(rows: &mut Rows, out: &mut dyn Write, pretty: bool) -> Result<(), CliError> {
     let (mut before, between, indent, after) = if pretty {
         ("[\n", ",\n", "  ", "\n]\n")
     } else {
         ("[", ",", "", "]\n")
     };
     let mut empty = true;
-    while let Some(row) = rows.blocking_recv() {
+    while let Some(row) = rows.next() {
         let row = row?;
         let view = LogView::new(&row);
         let text = if pretty {

@@ -55,6 +55,9 @@ pub(super) fn apply(connection: &Connection, path: &Path, owner: &Owner, work: &
             rows.logs(entries)?;
             Ok(Reply::Done)
         }
+        Work::Claim(name, now, until) => cleanup::claim(connection, path, name, (*now, *until)).map(Reply::Changed),
+        // It is none of a transaction's, and does not come here.
+        Work::Upkeep(_) => Ok(Reply::Done),
         Work::Secrets(update) => {
             let changed = Secrets { connection, path }.change(update)?;
             if changed {
@@ -466,9 +469,12 @@ impl Rows<'_> {
     }
 
     fn logs(&self, entries: &[LogEntry]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO logs (execution, task, attempt, at, level, source, message, metadata) \
-                   VALUES ((SELECT key FROM executions WHERE id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        for entry in entries {
+        // A key is never used again, also where a cleanup has removed the newest entries: who follows goes by it.
+        let sql = "SELECT max(ifnull((SELECT max(key) FROM logs), 0), ifnull((SELECT value FROM marks WHERE name = 'logs'), 0))";
+        let newest: i64 = self.row(sql, [], |row| row.get(0))?.unwrap_or_default();
+        let sql = "INSERT INTO logs (execution, task, attempt, at, level, source, message, metadata, key) \
+                   VALUES ((SELECT key FROM executions WHERE id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        for (key, entry) in (newest + 1..).zip(entries) {
             let source = match entry.source {
                 LogSource::Scheduler => 0,
                 LogSource::Worker => 1,
@@ -482,7 +488,17 @@ impl Rows<'_> {
             let message = entry.message.as_str();
             self.execute(
                 sql,
-                params![execution, task, entry.attempt, at, level, source, message, metadata],
+                params![
+                    execution,
+                    task,
+                    entry.attempt,
+                    at,
+                    level,
+                    source,
+                    message,
+                    metadata,
+                    key
+                ],
             )?;
         }
         Ok(())
