@@ -20,7 +20,7 @@ const ROWS_MAX: usize = 2000;
 const ROWS_AT_A_TIME: usize = 100;
 
 /// After so long a transaction takes no more rows: whoever wants to write beside it waits for little more than that.
-const TIME_MAX: Duration = Duration::from_millis(8);
+const TIME_MAX: Duration = Duration::from_millis(5);
 
 /// The mark that keeps the highest key that a log entry ever had.
 const HIGHEST_LOG: &str = "logs";

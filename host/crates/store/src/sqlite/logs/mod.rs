@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use autokestra_model::ExecutionId;
 use regex::Regex;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -138,6 +138,8 @@ impl Reader<'_> {
                 Some(merge) => merge,
                 none => none.insert(Merge::new(&snapshot, self.path, &self.fit, last)?),
             };
+            let sql = concat!("SELECT ", log_columns!(), " FROM logs WHERE key = ?1");
+            let mut by_key = snapshot.prepare_cached(sql).map_err(|source| self.sqlite(source))?;
             let (mut batch, mut bytes, mut looked_at, mut more) = (Vec::with_capacity(size), 0, 0, true);
             while batch.len() < size && bytes < BATCH_BYTES_MAX && looked_at < LOOKED_AT_MAX && self.left > 0 {
                 let Some(key) = merge.next(&snapshot, &self.fit)? else {
@@ -148,11 +150,12 @@ impl Reader<'_> {
                 // Without a pattern every place is an entry that fits; what is passed over is not read.
                 if self.grep.is_none() && self.skip > 0 {
                     self.skip -= 1;
-                } else if let Some(row) = self.entry(&snapshot, key)? {
+                } else if let Some(row) = self.entry(&snapshot, &mut by_key, key)? {
                     bytes += row.message.as_str().len();
                     batch.push(row);
                 }
             }
+            drop(by_key);
             drop(snapshot);
             self.note_time(begun, !batch.is_empty());
             if !self.send(batch) || !more {
@@ -164,10 +167,13 @@ impl Reader<'_> {
     }
 
     /// The entry of a key, where its message fits and it is not passed over. It may have been removed meanwhile.
-    fn entry(&mut self, snapshot: &Connection, key: i64) -> Result<Option<LogRow>, StoreError> {
-        let sql = concat!("SELECT ", log_columns!(), " FROM logs WHERE key = ?1");
-        let mut statement = snapshot.prepare_cached(sql).map_err(|source| self.sqlite(source))?;
-        let mut rows = statement.query([key]).map_err(|source| self.sqlite(source))?;
+    fn entry(
+        &mut self,
+        snapshot: &Connection,
+        by_key: &mut Statement<'_>,
+        key: i64,
+    ) -> Result<Option<LogRow>, StoreError> {
+        let mut rows = by_key.query([key]).map_err(|source| self.sqlite(source))?;
         match rows.next().map_err(|source| self.sqlite(source))? {
             Some(row) => self.take(snapshot, row),
             None => Ok(None),
