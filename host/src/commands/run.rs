@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use autokestra_engine::{Environment, Given, StartRequest};
+use autokestra_engine::{Cleaner, CleanupError, Environment, Given, StartRequest, SystemClock};
 use autokestra_model::{GivenInput, Workflow};
 use autokestra_secrets::Masker;
+use autokestra_store::{Store, StoreError};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -64,6 +65,7 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<E
     // Before anything runs: a signal that comes early is not lost.
     let signals = Signals::new()?;
     let runner = runner(&place, &store, sandbox.clone());
+    let place_of_retention = place.clone();
     let (observer, events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let request = StartRequest {
         given: Given {
@@ -85,7 +87,27 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<E
         retry: None,
     };
     let handle = runner.start(request).await?;
+    retain(&place_of_retention, &store);
     to_the_end((&runner, handle), signals, events, &arguments.telling, (&store, &ui)).await
+}
+
+/// Removes what is too old, beside the run and no longer than it lasts: where the run ends first, the next goes on.
+fn retain(place: &Place, store: &Arc<dyn Store>) {
+    let days = place.settings.number("logRetentionDays");
+    if days == 0 {
+        return;
+    }
+    let cleaner = Cleaner::new(Arc::clone(store), place.settings.artifacts(), Arc::new(SystemClock));
+    tokio::spawn(async move {
+        match cleaner.retain(days).await {
+            Ok(_) | Err(CleanupError::Store(StoreError::Closed)) => {}
+            // The run is what was asked for, and goes on.
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to remove what is too old"
+            ),
+        }
+    });
 }
 
 /// The name by which the workflow is known to those that it starts, and they to it.

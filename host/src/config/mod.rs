@@ -4,13 +4,14 @@ mod load;
 mod setting;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_engine::{Artifacts, RunnerOptions};
+use autokestra_engine::{Artifacts, RunnerOptions, SystemClock};
 use autokestra_model::{Ceiling, Folders, Policy};
 use autokestra_sandbox::{CacheOptions, EmbeddedPlugin, SandboxOptions};
 use autokestra_secrets::vault::{KEY_VARIABLE, KeySources};
-use autokestra_store::{SqliteOptions, Synchronous};
+use autokestra_store::{SlowQueries, SqliteOptions, Synchronous};
 
 use zeroize::Zeroizing;
 
@@ -28,6 +29,12 @@ impl Loaded {
                 _ => Synchronous::Full,
             },
             size_max: Some(self.number("storage.maxSizeMebibytes") << 20).filter(|size| *size > 0),
+            slow_queries: Some(self.number("storage.slowQueryMs"))
+                .filter(|millis| *millis > 0)
+                .map(|millis| SlowQueries {
+                    from: Duration::from_millis(millis),
+                    clock: Arc::new(SystemClock),
+                }),
         }
     }
 
@@ -49,6 +56,7 @@ impl Loaded {
             default_timeout: Duration::from_secs(self.number("execution.defaultTimeoutSeconds")),
             default_fuel: Some(self.number("execution.defaultFuel")).filter(|fuel| *fuel > 0),
             log_buffer: self.count("logging.maxBufferSize"),
+            log_debug: self.text("logging.level") == Some("DEBUG"),
             log_flush: Duration::from_millis(self.number("logging.flushIntervalMs")),
             artifacts: self.artifacts(),
             lease: Duration::from_secs(self.number("execution.leaseSeconds")),

@@ -119,6 +119,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Default::Integer(0),
     ),
     setting(
+        "storage.slowQueryMs",
+        "WORKFLOW_STORAGE_SLOW_QUERY_MS",
+        integer(0, 3_600_000),
+        Default::Integer(500),
+    ),
+    setting(
         "storage.host",
         "WORKFLOW_STORAGE_HOST",
         Kind::Text,
@@ -181,8 +187,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "logRetentionDays",
         "WORKFLOW_LOG_RETENTION_DAYS",
-        integer(1, 36_500),
+        integer(0, 36_500),
         Default::Integer(30),
+    ),
+    setting(
+        "logging.level",
+        "WORKFLOW_LOGGING_LEVEL",
+        Kind::Choice(&["DEBUG", "INFO"]),
+        Default::Text("INFO"),
     ),
     setting(
         "logging.maxBufferSize",

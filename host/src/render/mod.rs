@@ -39,7 +39,7 @@ pub(crate) use program::program;
 pub(crate) use safe::safe;
 pub(crate) use secrets::{KnownSecret, SecretPlace, SecretsView, secrets};
 pub(crate) use table::Table;
-pub(crate) use ui::{ColorChoice, Notes, Tint, Ui, reader_gone, written};
+pub(crate) use ui::{ColorChoice, Notes, Tint, Ui, written};
 pub(crate) use width::one_line;
 
 use std::time::Duration;

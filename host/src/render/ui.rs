@@ -5,8 +5,6 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use autokestra_model::{Diagnostics, RenderStyle, Source};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::live::{Screen, Size};
 use super::safe;
@@ -219,22 +217,6 @@ fn colored(on: bool, tint: Tint, text: &str) -> String {
     }
     let style = tint.style();
     format!("{style}{text}{style:#}")
-}
-
-/// Ends when whoever read stdout is gone; never where it is a file.
-pub(crate) async fn reader_gone() {
-    #[expect(
-        deprecated,
-        reason = "stdout stays open as long as the process, so it is sound here; what takes its place is unsafe to call"
-    )]
-    let watched = AsyncFd::with_interest(io::stdout(), Interest::ERROR);
-    let gone = match &watched {
-        Ok(watched) => watched.ready(Interest::ERROR).await.is_ok(),
-        Err(_) => false,
-    };
-    if !gone {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// A closed pipe is the end, not an error.

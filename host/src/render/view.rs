@@ -343,6 +343,10 @@ pub(crate) struct CleanupView {
     pub(crate) deleted_files: u64,
     /// Their size in bytes.
     pub(crate) deleted_file_bytes: u64,
+    /// Bytes that the database's file is smaller by.
+    pub(crate) freed_bytes: u64,
+    /// Bytes in it that are free, and not given back.
+    pub(crate) unused_bytes: u64,
     /// What ended before this time is removed.
     #[schemars(with = "Time")]
     pub(crate) cutoff: Timestamp,

@@ -142,6 +142,7 @@ impl Place {
             path,
             synchronous: Synchronous::Normal,
             size_max: None,
+            slow_queries: None,
         });
         let store: Arc<dyn Store> = Arc::new(store.expect("a new database"));
         // One cache for all tests: the component is compiled once.
@@ -165,6 +166,7 @@ impl Place {
             default_timeout: Duration::from_secs(60),
             default_fuel: None,
             log_buffer: 100,
+            log_debug: false,
             log_flush: Duration::from_millis(50),
             artifacts: Artifacts::new(folder.path().join("artifacts")),
             lease: Duration::from_secs(15),

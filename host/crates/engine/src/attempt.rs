@@ -42,6 +42,7 @@ pub(crate) struct AttemptShared {
     pub(crate) above: Vec<String>,
     pub(crate) artifacts: Artifacts,
     pub(crate) log_buffer: usize,
+    pub(crate) log_debug: bool,
     pub(crate) log_flush: Duration,
     /// How it is traced, where it is.
     pub(crate) traced: Option<Traced>,

@@ -86,6 +86,11 @@ impl Dispatch {
         !self.ready.is_empty()
     }
 
+    /// How many units wait for a slot.
+    pub(crate) fn ready_len(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Forgets what is ready: the whole is being stopped.
     pub(crate) fn clear_ready(&mut self) {
         self.ready.clear();

@@ -89,6 +89,8 @@ pub(crate) struct Execution {
     /// Which unit and attempt an engine task runs, so that a panic in it can be put down to them.
     running_as: HashMap<Id, (Unit, u32)>,
     deadline: Option<Instant>,
+    /// How many units the log last said to wait for a slot.
+    queued: usize,
     /// A slot that was waited for and is not used yet.
     spare: Option<OwnedSemaphorePermit>,
     /// Tells the attempts of this phase to stop.
@@ -148,6 +150,7 @@ impl Execution {
             running: JoinSet::new(),
             running_as: HashMap::new(),
             deadline: None,
+            queued: 0,
             spare: None,
             halt: watch::channel(None).0,
         }
@@ -175,6 +178,7 @@ impl Execution {
             if !self.halted {
                 self.fill(&mut batch);
             }
+            self.note_queue(&mut batch);
             self.note_waiting(&mut batch);
             if self.dispatch.is_done() {
                 if self.last || !self.open_finally() {
@@ -251,6 +255,17 @@ impl Execution {
             self.spare = self.start(unit, slot, batch);
         }
         self.spare = None;
+    }
+
+    /// Logs how many units wait for a slot, where such details are wanted.
+    fn note_queue(&mut self, batch: &mut Batch) {
+        let queued = self.dispatch.ready_len();
+        if self.shared.log_debug && std::mem::replace(&mut self.queued, queued) != queued {
+            let text = self.shared.masker.mask(&format!("Task queue size: {queued}"));
+            batch
+                .changes
+                .push(self.scheduler_entry(LogLevel::Debug, text, self.runner.clock.now()));
+        }
     }
 
     /// Commits, then acts.

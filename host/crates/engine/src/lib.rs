@@ -8,6 +8,7 @@ mod artifacts;
 mod attempt;
 mod batch;
 mod child;
+mod cleanup;
 mod clock;
 mod dispatch;
 mod elements;
@@ -33,6 +34,7 @@ mod unit;
 mod work;
 
 pub use artifacts::Artifacts;
+pub use cleanup::{Cleaned, Cleaner, CleanupError};
 pub use clock::SystemClock;
 pub use error::{RandomError, ResumeError, RunError, StartError};
 pub use event::{ElementCounts, Outcome, RunEvent, TaskSummary};

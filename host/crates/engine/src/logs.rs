@@ -30,6 +30,7 @@ pub(crate) struct LogTarget {
     pub(crate) action: String,
     pub(crate) buffer: usize,
     pub(crate) flush: Duration,
+    pub(crate) debug: bool,
 }
 
 impl LogTarget {
@@ -47,12 +48,39 @@ impl LogTarget {
             action: action.to_owned(),
             buffer: shared.log_buffer,
             flush: shared.log_flush,
+            debug: shared.log_debug,
         }
     }
 
     /// An entry about the attempt, by the engine.
     pub(crate) fn worker(&self, level: LogLevel, message: Masked, metadata: Option<MaskedJson>) -> LogEntry {
         self.entry(LogSource::Worker, level, message, metadata)
+    }
+
+    /// An entry of the engine about how it keeps the attempt's log.
+    fn system(&self, level: LogLevel, text: &str, mut metadata: Map<String, Value>) -> LogEntry {
+        metadata.insert("task".into(), self.run.task.as_str().into());
+        if let Some(item) = self.run.item {
+            metadata.insert("index".into(), item.into());
+        }
+        let metadata = self.masker.mask_json(&Value::Object(metadata));
+        self.entry(LogSource::System, level, self.masker.mask(text), Some(metadata))
+    }
+
+    /// What tells of a buffer that was full before its time.
+    fn overflow(&self, entries: usize, waited: Duration) -> LogEntry {
+        let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        let text = format!(
+            "Buffer overflow: flushing early. {entries} entries of `{}` filled its log buffer within {waited} ms; raise \
+             `logging.maxBufferSize`, or log less. It is told once for each attempt",
+            self.run
+        );
+        let metadata = Map::from_iter([
+            ("entries".to_owned(), Value::from(entries)),
+            ("maxBufferSize".to_owned(), Value::from(self.buffer)),
+            ("filledMs".to_owned(), Value::from(waited)),
+        ]);
+        self.system(LogLevel::Warn, &text, metadata)
     }
 
     /// An entry of the plugin itself. `stream` is where it came from.
@@ -199,6 +227,7 @@ pub(crate) async fn collect(
 ) -> Result<Vec<Change>, StoreError> {
     let mut rows = first;
     let mut due = (!rows.is_empty()).then(|| Instant::now() + target.flush);
+    let mut overflowed = false;
     loop {
         let flush_at = due.unwrap_or_else(Instant::now);
         tokio::select! {
@@ -211,6 +240,13 @@ pub(crate) async fn collect(
             }
         }
         if rows.len() >= target.buffer {
+            // A buffer of one is meant to write each entry as it comes.
+            if !overflowed && target.buffer > 1 {
+                overflowed = true;
+                let left = due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
+                let entry = target.overflow(rows.len(), target.flush.saturating_sub(left));
+                rows.push(target.told(entry).await);
+            }
             flush(target, &mut rows).await?;
         }
         due = if rows.is_empty() {
@@ -224,6 +260,11 @@ pub(crate) async fn collect(
 /// Writes rows before their attempt has ended.
 async fn flush(target: &LogTarget, rows: &mut Vec<Change>) -> Result<(), StoreError> {
     fault::point("logs.flushing");
+    if target.debug {
+        let text = format!("Buffer flushed with {} entries", rows.len());
+        let metadata = Map::from_iter([("entries".to_owned(), Value::from(rows.len()))]);
+        rows.push(target.told(target.system(LogLevel::Debug, &text, metadata)).await);
+    }
     target.store.commit(&target.lease, merge(std::mem::take(rows))).await?;
     fault::point("logs.flushed");
     Ok(())

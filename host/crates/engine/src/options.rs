@@ -28,6 +28,8 @@ pub struct RunnerOptions {
     pub default_fuel: Option<u64>,
     /// Log entries of one attempt that are held before they are written.
     pub log_buffer: usize,
+    /// Whether the engine logs its own details too, as DEBUG.
+    pub log_debug: bool,
     /// The longest that a log entry is held.
     pub log_flush: Duration,
     /// The folder of the files that tasks leave for others.

@@ -290,6 +290,7 @@ impl Runner {
             log_buffer: shared.options.log_buffer.max(1),
             log_flush: shared.options.log_flush,
             traced: inside.traced,
+            log_debug: shared.options.log_debug,
         };
         ExecutionParts {
             runner: shared,

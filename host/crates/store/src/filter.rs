@@ -90,7 +90,7 @@ impl From<&str> for SourceFilter {
     }
 }
 
-/// Which log entries to read, oldest first. All conditions hold at once.
+/// Which log entries to read. All conditions hold at once.
 #[derive(Clone, Debug, Default)]
 pub struct LogFilter {
     /// Of this execution.

@@ -35,9 +35,9 @@ pub use filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter, Source
 pub use lease::{AcquireError, Admission, CancelAnswer, Lease, OwnerRow};
 pub use row::{
     AttemptRow, AuditEventRow, ChildRow, ExecutionDetail, ExecutionPage, ExecutionRow, FileRow, LogRow, Removed,
-    TaskRunRow,
+    Shrunk, TaskRunRow,
 };
 pub use secret::{DataKeyRow, SecretChange, SecretRow, SecretRows, SecretUpdate};
-pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
+pub use sqlite::{Plan, Question, SlowQueries, SqliteOptions, SqliteStore, Synchronous};
 pub use store::{AuditReceiver, LogReceiver, Store};
 pub use trail::{AuditFilter, AuditHead, AuditPage, BrokenEvent, ChainState, Cut, Flaw, HeadState, Proof, TrailState};

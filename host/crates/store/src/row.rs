@@ -103,6 +103,19 @@ pub struct Removed {
     pub more: bool,
 }
 
+/// What a step of giving room back has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shrunk {
+    /// Bytes that were given back to the disk.
+    pub bytes: u64,
+    /// Bytes of the database that nothing uses now.
+    pub unused: u64,
+    /// Another step would give back more. Where there is none and bytes are unused, only [`Store::compact`] does.
+    ///
+    /// [`Store::compact`]: crate::Store::compact
+    pub more: bool,
+}
+
 /// A file that a task run left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRow {

@@ -11,7 +11,7 @@ use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::{FindError, StoreError};
 use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
-use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow, Removed};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow, Removed, Shrunk};
 use crate::secret::{SecretRows, SecretUpdate};
 use crate::trail::{AuditFilter, AuditHead, AuditPage, ChainState, TrailState};
 
@@ -70,6 +70,22 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What [`Store::remove_some`] would remove in all.
     fn count_removable(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<Removed, StoreError>>;
 
+    /// Whether [`Store::remove_some`] would remove anything. Cheap, however much there is.
+    fn is_removable(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Takes `name` until a time, unless another process has it now. Says whether it did.
+    fn claim(&self, name: &'static str, now: Timestamp, until: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Gives some of the room that nothing uses back to the disk. To be called until there is no more.
+    fn shrink_some(&self) -> BoxFuture<'_, Result<Shrunk, StoreError>>;
+
+    /// Puts what was committed where it stays, so that the store's files are as small as what is in them. It keeps nobody
+    /// from writing, and does what it can beside those who do.
+    fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Writes the store anew, without any room that nothing uses; others wait meanwhile. Gives the bytes that it freed.
+    fn compact(&self) -> BoxFuture<'_, Result<u64, StoreError>>;
+
     /// Those of `digests` that some task run names as a file of its own.
     fn named_files(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<Digest>, StoreError>>;
 
@@ -82,7 +98,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// One execution with its tasks and attempts.
     fn execution(&self, id: ExecutionId) -> BoxFuture<'_, Result<Option<ExecutionDetail>, StoreError>>;
 
-    /// Reads log entries, oldest first, a few at a time.
+    /// Reads log entries, oldest first, a few at a time. Of the same millisecond that is first which was committed first.
+    /// Where a filter follows, what is committed after the call comes in the order of commits.
     fn logs(&self, filter: LogFilter) -> LogReceiver;
 
     /// The audit trail of one execution, in order.

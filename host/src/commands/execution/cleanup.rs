@@ -1,10 +1,11 @@
 //! `workflow execution cleanup`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_engine::Artifacts;
+use autokestra_engine::{Cleaned, Cleaner, CleanupError, SystemClock};
 use autokestra_model::{ExecutionState, Timestamp};
-use autokestra_store::{CleanupFilter, Removed, Store};
+use autokestra_store::{CleanupFilter, Store};
 
 use super::list::state;
 use crate::error::{CliError, Exit};
@@ -12,20 +13,16 @@ use crate::place::{Place, count, now};
 use crate::render::view::CleanupView;
 use crate::render::{Ui, bytes};
 
-/// A file that no task run names may belong to one that is about to be written down. After an hour it does not.
-const FILE_AGE_MIN: Duration = Duration::from_secs(60 * 60);
-
-/// Files that the store is asked about at a time.
-const FILES_ASKED: usize = 500;
-
 const EXAMPLES: &str = "\
 Examples:
   workflow execution cleanup --days 7 --dry-run
   workflow execution cleanup --days 7 --states SUCCESS FAILED
   workflow execution cleanup --days 7 --json
+  workflow execution cleanup --days 7 --compact
 
 Executions that ended before are removed with their task runs, logs, and files that no other execution has.
-The audit trail stays. A file stays for an hour after it was left.";
+The audit trail stays. A file stays for an hour after it was left. Others may write meanwhile; only --compact
+makes them wait. What is older than `logRetentionDays` is removed while `workflow run` runs, without being asked.";
 
 /// Remove executions that ended long ago
 #[derive(Debug, clap::Args)]
@@ -40,6 +37,9 @@ pub(crate) struct Arguments {
     /// Only tell what would be removed
     #[arg(long)]
     dry_run: bool,
+    /// Write the database anew, without any room that nothing uses; others wait meanwhile
+    #[arg(long, conflicts_with = "dry_run")]
+    compact: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,7 +48,12 @@ pub(crate) struct Arguments {
     pretty: bool,
 }
 
-pub(crate) async fn run(arguments: Arguments, place: &Place, store: &dyn Store, ui: &Ui) -> Result<Exit, CliError> {
+pub(crate) async fn run(
+    arguments: Arguments,
+    place: &Place,
+    store: &Arc<dyn Store>,
+    ui: &Ui,
+) -> Result<Exit, CliError> {
     if let Some(state) = arguments.states.iter().find(|state| !state.is_terminal()) {
         let error = CliError::input(format!(
             "an execution that is {state} has not ended, and is not removed"
@@ -57,99 +62,100 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, store: &dyn Store, 
             error.hint("`workflow execution cancel` ends one; states that are an end: SUCCESS, FAILED, CANCELLED")
         );
     }
-    let days = arguments
-        .days
-        .map_or_else(|| place.settings.number("logRetentionDays"), u64::from);
-    let now = now();
+    let days = match arguments.days {
+        Some(days) => u64::from(days),
+        None => retention(place)?,
+    };
     let filter = CleanupFilter {
-        ended_before: before(now, Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
+        ended_before: before(now(), Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
         states: arguments.states.clone(),
     };
-    let removed = if arguments.dry_run {
-        store.count_removable(filter.clone()).await?
+    let mut cleaned = if arguments.dry_run {
+        let counted = store.count_removable(filter.clone()).await?;
+        Cleaned {
+            executions: counted.executions,
+            logs: counted.logs,
+            ..Cleaned::default()
+        }
     } else {
-        remove(store, &filter).await?
+        let cleaner = Cleaner::new(Arc::clone(store), place.settings.artifacts(), Arc::new(SystemClock));
+        cleaner.clean(&filter).await.map_err(failed)?
     };
-    let artifacts = place.settings.artifacts();
-    let swept = if arguments.dry_run {
-        Swept::default()
-    } else {
-        sweep(store, &artifacts, before(now, FILE_AGE_MIN)).await?
-    };
+    if arguments.compact {
+        cleaned.freed += store.compact().await?;
+        cleaned.unused = 0;
+    }
     if arguments.json {
         let view = CleanupView {
             dry_run: arguments.dry_run,
-            deleted_executions: removed.executions,
-            deleted_logs: removed.logs,
-            deleted_files: swept.files,
-            deleted_file_bytes: swept.bytes,
+            deleted_executions: cleaned.executions,
+            deleted_logs: cleaned.logs,
+            deleted_files: cleaned.files,
+            deleted_file_bytes: cleaned.file_bytes,
+            freed_bytes: cleaned.freed,
+            unused_bytes: cleaned.unused,
             cutoff: filter.ended_before,
             states: filter.states,
         };
         ui.json(&view, arguments.pretty)?;
     } else {
-        let words = if arguments.dry_run { "would remove" } else { "removed" };
-        let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-        let executions = count(removed.executions, "execution", "executions");
-        let logs = count(removed.logs, "log entry", "log entries");
-        let files = if arguments.dry_run {
-            "and the files that no other has".to_owned()
-        } else {
-            format!("and {} ({})", count(swept.files, "file", "files"), bytes(swept.bytes))
-        };
-        ui.out(&format!(
-            "{words} {executions} that ended before {}, {logs}, {files}\n",
-            filter.ended_before
-        ))?;
+        ui.out(&(words(&cleaned, arguments.dry_run, filter.ended_before) + "\n"))?;
+        if cleaned.unused > 0 {
+            let hint = "the file keeps the size that it has; with --compact it is written anew, while others wait";
+            ui.error("hint", hint)?;
+        }
     }
     store.close().await?;
     Ok(Exit::Success)
 }
 
+/// The days that the configuration names.
+fn retention(place: &Place) -> Result<u64, CliError> {
+    match place.settings.number("logRetentionDays") {
+        0 => {
+            let error = CliError::input("`logRetentionDays: 0` keeps everything, and --days is not given");
+            Err(error.hint("`--days 30` removes what ended more than 30 days ago; `--days 0` all that has ended"))
+        }
+        days => Ok(days),
+    }
+}
+
+fn words(cleaned: &Cleaned, dry_run: bool, cutoff: Timestamp) -> String {
+    let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let executions = count(cleaned.executions, "execution", "executions");
+    let logs = count(cleaned.logs, "log entry", "log entries");
+    if dry_run {
+        return format!(
+            "would remove {executions} that ended before {cutoff}, {logs}, and the files that no other has"
+        );
+    }
+    let files = count(cleaned.files, "file", "files");
+    let mut text = format!(
+        "removed {executions} that ended before {cutoff}, {logs}, and {files} ({})",
+        bytes(cleaned.file_bytes)
+    );
+    if cleaned.freed > 0 {
+        text.extend([format!("; the database is {} smaller", bytes(cleaned.freed))]);
+    }
+    if cleaned.unused > 0 {
+        text.extend([format!(
+            "; {} of it are free and will be used again",
+            bytes(cleaned.unused)
+        )]);
+    }
+    text
+}
+
+fn failed(error: CleanupError) -> CliError {
+    match error {
+        CleanupError::Store(error) => error.into(),
+        CleanupError::Files(error) => {
+            CliError::new(Exit::Machine, format!("failed to remove files of executions: {error}"))
+        }
+    }
+}
+
 fn before(now: Timestamp, age: Duration) -> Timestamp {
     let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millis(now.as_millis().saturating_sub(age))
-}
-
-async fn remove(store: &dyn Store, filter: &CleanupFilter) -> Result<Removed, CliError> {
-    let mut all = Removed::default();
-    loop {
-        let some = store.remove_some(filter.clone()).await?;
-        all.executions += some.executions;
-        all.logs += some.logs;
-        if !some.more {
-            return Ok(all);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Swept {
-    files: u64,
-    bytes: u64,
-}
-
-/// Removes the files that no task run names, and what dead processes left of theirs.
-async fn sweep(store: &dyn Store, artifacts: &Artifacts, older_than: Timestamp) -> Result<Swept, CliError> {
-    let failed =
-        |error: std::io::Error| CliError::new(Exit::Machine, format!("failed to remove files of executions: {error}"));
-    let mut swept = Swept::default();
-    for some in artifacts.older_than(older_than).map_err(failed)?.chunks(FILES_ASKED) {
-        let named = store.named_files(some.to_vec()).await?;
-        for digest in some.iter().filter(|digest| !named.contains(digest)) {
-            if let Some(size) = artifacts.remove(digest, older_than).map_err(failed)? {
-                swept.files += 1;
-                swept.bytes += size;
-            }
-        }
-    }
-    let mut dead = Vec::new();
-    for execution in artifacts.attempted().map_err(failed)? {
-        let found = store.execution(execution).await?;
-        if found.is_none_or(|found| found.row.state.is_terminal()) {
-            dead.push(execution);
-        }
-    }
-    artifacts.remove_attempts(&|execution| dead.contains(&execution));
-    Ok(swept)
 }

@@ -3,14 +3,16 @@
 use std::io::Write;
 
 use autokestra_model::{TaskId, Timestamp};
-use autokestra_store::{ExecutionRef, LogFilter, LogLevel, LogReceiver, LogRow, SourceFilter, Store};
+use autokestra_store::{ExecutionRef, LogFilter, LogLevel, LogReceiver, LogRow, SourceFilter, Store, StoreError};
 use regex::Regex;
+use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::oneshot;
 
 use crate::error::{CliError, Exit};
 use crate::place::{count, execution_ref, now};
 use crate::render::view::{LogView, millis};
-use crate::render::{Ui, log_line, reader_gone};
+use crate::render::{Ui, log_line};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,6 +92,7 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         Some(reference) => Some(store.find_execution(reference).await?),
         None => None,
     };
+    let follow = arguments.follow;
     let rows = store.logs(LogFilter {
         execution,
         levels: arguments.levels,
@@ -102,33 +105,74 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         offset: arguments.offset,
         follow: arguments.follow,
     });
-    let (json, follow, pretty, ui) = (arguments.json, arguments.follow, arguments.pretty, *ui);
+    let mut rows = Rows {
+        rows,
+        reader_gone: follow.then(reader_gone).flatten(),
+    };
     // Writing blocks where the reader is slow, and then the store's reader waits in its channel.
-    let printing = tokio::task::spawn_blocking(move || print(rows, (json, follow, pretty), ui));
-    tokio::select! {
-        printed = printing => printed.map_err(|error| CliError::new(Exit::Machine, error.to_string()))??,
-        // As long as nothing new comes, writing does not tell that nobody reads.
-        () = reader_gone(), if follow => {}
-    }
+    tokio::task::block_in_place(|| {
+        ui.out_with(|out| {
+            if arguments.json && arguments.follow {
+                print_each(&mut rows, out, |row| {
+                    let view = LogView::new(row);
+                    serde_json::to_string(&view).expect("views have string keys and finite numbers")
+                })
+            } else if arguments.json {
+                print_json(&mut rows, out, arguments.pretty)
+            } else {
+                print_lines(&mut rows, out, ui)
+            }
+        })
+    })?;
     Ok(Exit::Success)
 }
 
-fn print(mut rows: LogReceiver, (json, follow, pretty): (bool, bool, bool), ui: Ui) -> Result<(), CliError> {
-    ui.out_with(|out| {
-        if json && follow {
-            print_each(&mut rows, out, |row| {
-                let view = LogView::new(row);
-                serde_json::to_string(&view).expect("views have string keys and finite numbers")
-            })
-        } else if json {
-            print_json(&mut rows, out, pretty)
-        } else {
-            print_lines(&mut rows, out, &ui)
-        }
-    })
+/// Entries as they come.
+struct Rows {
+    rows: LogReceiver,
+    /// Told when nobody reads any more what is printed. Who waits for entries would not see it before the next.
+    reader_gone: Option<oneshot::Receiver<()>>,
 }
 
-fn print_lines(rows: &mut LogReceiver, out: &mut dyn Write, ui: &Ui) -> Result<(), CliError> {
+impl Rows {
+    /// Waits for the next entry; none where there are no more, or nobody reads them.
+    fn next(&mut self) -> Option<Result<LogRow, StoreError>> {
+        let Some(gone) = &mut self.reader_gone else {
+            return self.rows.blocking_recv();
+        };
+        let rows = &mut self.rows;
+        tokio::runtime::Handle::current().block_on(async {
+            tokio::select! {
+                row = rows.recv() => row,
+                Ok(()) = gone => None,
+            }
+        })
+    }
+}
+
+/// Watches stdout from a thread of its own. The system tells of the other end of a pipe without being asked again.
+fn reader_gone() -> Option<oneshot::Receiver<()>> {
+    let (tell, told) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("reader-gone".to_owned());
+    let watching = thread.spawn(move || {
+        let stdout = std::io::stdout();
+        let mut wanted = [PollFd::new(&stdout, PollFlags::empty())];
+        // What is asked for is nothing; an end or an error is told all the same.
+        while poll(&mut wanted, None) == Err(rustix::io::Errno::INTR) {}
+        if wanted
+            .iter()
+            .any(|found| found.revents().intersects(PollFlags::ERR | PollFlags::HUP))
+        {
+            // Whoever prints may be at its end already.
+            match tell.send(()) {
+                Ok(()) | Err(()) => {}
+            }
+        }
+    });
+    watching.ok().map(|_| told)
+}
+
+fn print_lines(rows: &mut Rows, out: &mut dyn Write, ui: &Ui) -> Result<(), CliError> {
     print_each(rows, out, |row| {
         log_line(row.at, row.level, &row.source, row.message.as_str(), |tint, text| {
             ui.tint(tint, text)
@@ -137,14 +181,14 @@ fn print_lines(rows: &mut LogReceiver, out: &mut dyn Write, ui: &Ui) -> Result<(
 }
 
 /// A line for each entry. What is written is shown before more is waited for.
-fn print_each(rows: &mut LogReceiver, out: &mut dyn Write, line: impl Fn(&LogRow) -> String) -> Result<(), CliError> {
+fn print_each(rows: &mut Rows, out: &mut dyn Write, line: impl Fn(&LogRow) -> String) -> Result<(), CliError> {
     loop {
-        let row = match rows.try_recv() {
+        let row = match rows.rows.try_recv() {
             Ok(row) => row,
             Err(TryRecvError::Disconnected) => return Ok(()),
             Err(TryRecvError::Empty) => {
                 crate::render::written(out.flush())?;
-                let Some(row) = rows.blocking_recv() else { return Ok(()) };
+                let Some(row) = rows.next() else { return Ok(()) };
                 row
             }
         };
@@ -153,14 +197,14 @@ fn print_each(rows: &mut LogReceiver, out: &mut dyn Write, line: impl Fn(&LogRow
 }
 
 /// One array, written element by element: the whole of a log is never in memory.
-fn print_json(rows: &mut LogReceiver, out: &mut dyn Write, pretty: bool) -> Result<(), CliError> {
+fn print_json(rows: &mut Rows, out: &mut dyn Write, pretty: bool) -> Result<(), CliError> {
     let (mut before, between, indent, after) = if pretty {
         ("[\n", ",\n", "  ", "\n]\n")
     } else {
         ("[", ",", "", "]\n")
     };
     let mut empty = true;
-    while let Some(row) = rows.blocking_recv() {
+    while let Some(row) = rows.next() {
         let row = row?;
         let view = LogView::new(&row);
         let text = if pretty {

@@ -36,7 +36,7 @@ pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit
         Command::Inspect(arguments) => inspect::run(arguments, &*store, ui).await,
         Command::Logs(arguments) => logs::run(arguments, &*store, ui).await,
         Command::Files(arguments) => files::run(arguments, place, &*store, ui).await,
-        Command::Cleanup(arguments) => cleanup::run(arguments, place, &*store, ui).await,
+        Command::Cleanup(arguments) => cleanup::run(arguments, place, &store, ui).await,
         Command::Cancel(arguments) => cancel::run(arguments, place, store, ui).await,
         Command::Resume(arguments) => resume::run(arguments, place, store, ui).await,
         Command::Retry(arguments) => retry::run(arguments, place, store, ui).await,

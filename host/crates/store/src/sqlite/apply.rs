@@ -64,6 +64,9 @@ pub(super) fn apply(
             rows.logs(entries)?;
             Ok(Reply::Done)
         }
+        Work::Claim(name, now, until) => cleanup::claim(connection, path, name, (*now, *until)).map(Reply::Changed),
+        // It is none of a transaction's, and does not come here.
+        Work::Upkeep(_) => Ok(Reply::Done),
         Work::Secrets(update) => {
             let changed = Secrets { connection, path }.change(update)?;
             if changed {
@@ -476,23 +479,47 @@ impl Rows<'_> {
     }
 
     fn logs(&self, entries: &[LogEntry]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO logs (execution, task, attempt, at, level, source, message, metadata) \
-                   VALUES ((SELECT key FROM executions WHERE id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        for entry in entries {
+        // A key is never used again, also where a cleanup has removed the newest entries: who follows goes by it.
+        let sql = "SELECT max(ifnull((SELECT max(key) FROM logs), 0), ifnull((SELECT value FROM marks WHERE name = 'logs'), 0))";
+        let newest: i64 = self.row(sql, [], |row| row.get(0))?.unwrap_or_default();
+        let sql = "INSERT INTO logs (execution, task, attempt, at, level, source, message, metadata, key) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        // Most entries are of the same execution as the one before.
+        let mut known: Option<(ExecutionId, Option<i64>)> = None;
+        for (key, entry) in (newest + 1..).zip(entries) {
             let source = match entry.source {
                 LogSource::Scheduler => 0,
                 LogSource::Worker => 1,
                 LogSource::System => 2,
                 LogSource::Plugin { .. } => 3,
             };
-            let execution = entry.execution.map(|id| id.to_string());
+            let execution = match (entry.execution, known) {
+                (None, _) => None,
+                (Some(id), Some((known, key))) if id == known => key,
+                (Some(id), _) => {
+                    let sql = "SELECT key FROM executions WHERE id = ?1";
+                    let found = self.row(sql, [id.to_string()], |row| row.get(0))?;
+                    known = Some((id, found));
+                    found
+                }
+            };
             let task = entry.task.as_ref().map(autokestra_model::TaskId::as_str);
             let metadata = entry.metadata.as_ref().map(|metadata| metadata.value().to_string());
             let (at, level) = (entry.at.as_millis(), entry.level.number());
             let message = entry.message.as_str();
             self.execute(
                 sql,
-                params![execution, task, entry.attempt, at, level, source, message, metadata],
+                params![
+                    execution,
+                    task,
+                    entry.attempt,
+                    at,
+                    level,
+                    source,
+                    message,
+                    metadata,
+                    key
+                ],
             )?;
         }
         Ok(())

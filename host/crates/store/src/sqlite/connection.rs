@@ -1,14 +1,23 @@
 //! Opening the database file, and what its errors mean.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use autokestra_model::Clock;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::StoreError;
 
 /// How long a writer waits for another process, in milliseconds.
 const BUSY_MILLIS: u64 = 10_000;
+
+/// How often it looks meanwhile. SQLite's own way sleeps for up to 100 ms between two looks, and who cleans up beside it gets
+/// in each time.
+const BUSY_LOOKS: Duration = Duration::from_millis(1);
+
+/// What the write-ahead log is cut to once all of it is in the database.
+const WAL_BYTES_KEPT: i64 = 16 << 20;
 
 /// When a commit counts as durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +38,17 @@ pub struct SqliteOptions {
     pub synchronous: Synchronous,
     /// The most that the file may grow to, in bytes; none: as large as the disk. A full database is as a full disk.
     pub size_max: Option<u64>,
+    /// From when on a query or a commit is slow; none: never.
+    pub slow_queries: Option<SlowQueries>,
+}
+
+/// What takes so long that the log tells of it.
+#[derive(Clone, Debug)]
+pub struct SlowQueries {
+    /// The least time that is too long.
+    pub from: Duration,
+    /// The clock of the entries.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl SqliteOptions {
@@ -54,7 +74,13 @@ pub(super) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|source| sqlite_error(path, source))?;
     let set = || -> rusqlite::Result<()> {
-        connection.busy_timeout(Duration::from_millis(BUSY_MILLIS))?;
+        wait_for_others(&connection)?;
+        // Only a new file takes it up: what is removed can then be given back to the disk a few pages at a time. One that is
+        // there is not asked, as that would write to it.
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        if pages == 0 {
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
         // WAL lasts in the file; asking again costs little and is right for a file that others made.
         let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         connection.pragma_update(
@@ -66,6 +92,9 @@ pub(super) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
             },
         )?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        let _kept: i64 = connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES_KEPT}"), [], |row| {
+            row.get(0)
+        })?;
         if let Some(size_max) = options.size_max {
             let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
             // Asking for fewer pages than there are changes nothing but that no more are added.
@@ -77,6 +106,14 @@ pub(super) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
     };
     set().map_err(|source| sqlite_error(path, source))?;
     Ok(connection)
+}
+
+/// Lets a connection wait while another process writes.
+pub(super) fn wait_for_others(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(|looks| {
+        std::thread::sleep(BUSY_LOOKS);
+        u64::try_from(looks).unwrap_or_default() < BUSY_MILLIS
+    }))
 }
 
 /// Opens a connection that only reads.

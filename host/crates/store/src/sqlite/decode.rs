@@ -226,11 +226,18 @@ pub(super) fn attempt(row: &Row<'_>) -> Decoded<((u64, Option<u32>), AttemptRow)
     Ok((place, decoded))
 }
 
-/// Reads `execution's id, task, attempt, at, level, source, message, metadata`.
-pub(super) fn log(row: &Row<'_>) -> Decoded<LogRow> {
-    let execution: Option<ExecutionId> = parsed_option(row, 0)?;
-    let task: Option<String> = row.get(1)?;
-    let source = match row.get::<_, i64>(5)? {
+/// The columns of [`log`].
+macro_rules! log_columns {
+    () => {
+        "key, execution, task, attempt, at, level, source, message, metadata"
+    };
+}
+pub(super) use log_columns;
+
+/// Reads [`log_columns`]; whose id its execution's key stands for is known already.
+pub(super) fn log(row: &Row<'_>, execution: Option<ExecutionId>) -> Decoded<LogRow> {
+    let task: Option<String> = row.get(2)?;
+    let source = match row.get::<_, i64>(6)? {
         0 => "scheduler".to_owned(),
         1 => "worker".to_owned(),
         3 => match (&execution, &task) {
@@ -242,12 +249,12 @@ pub(super) fn log(row: &Row<'_>) -> Decoded<LogRow> {
     Ok(LogRow {
         execution,
         task,
-        attempt: row.get(2)?,
-        at: Timestamp::from_millis(row.get(3)?),
-        level: LogLevel::from_number(row.get(4)?),
+        attempt: row.get(3)?,
+        at: Timestamp::from_millis(row.get(4)?),
+        level: LogLevel::from_number(row.get(5)?),
         source,
-        message: masked(row, 6)?.unwrap_or_default(),
-        metadata: json(row, 7)?,
+        message: masked(row, 7)?.unwrap_or_default(),
+        metadata: json(row, 8)?,
     })
 }
 

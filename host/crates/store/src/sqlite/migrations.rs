@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0002_engine.sql"),
     include_str!("migrations/0003_cleanup.sql"),
     include_str!("migrations/0004_secrets.sql"),
+    include_str!("migrations/0005_logs.sql"),
     include_str!("migrations/0006_audit.sql"),
 ];
 

@@ -9,8 +9,11 @@ mod leases;
 mod logs;
 mod migrations;
 mod owner;
+mod plan;
 mod queries;
 mod secrets;
+mod slow;
+mod upkeep;
 mod writer;
 
 use std::fmt;
@@ -22,19 +25,23 @@ use autokestra_secrets::{Masked, SealedJson};
 use futures::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-pub use connection::{SqliteOptions, Synchronous};
+pub use connection::{SlowQueries, SqliteOptions, Synchronous};
+pub use plan::{Plan, Question};
 
 use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::{FindError, StoreError};
 use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
-use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, Removed};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, Removed, Shrunk};
 use crate::secret::{SecretRows, SecretUpdate};
 use crate::sqlite::audit::Trail;
 use crate::sqlite::leases::Acquired;
 use crate::sqlite::owner::Owner;
 use crate::sqlite::secrets::Secrets;
+use crate::sqlite::slow::Slow;
+use crate::sqlite::upkeep::Upkeep;
 use crate::sqlite::writer::{Reply, Work, Writer};
 use crate::store::{AuditReceiver, LogReceiver, Store};
 use crate::trail::{AuditFilter, AuditHead, AuditPage, ChainState, TrailState};
@@ -51,6 +58,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     owner: Arc<Owner>,
     watch: Arc<Mutex<Watch>>,
+    slow: Option<Slow>,
 }
 
 /// Sees whether anything was written since it last looked, without reading any of it.
@@ -81,11 +89,13 @@ impl SqliteStore {
         let trail = Trail::open(&mut connection, &options.path)?;
         drop(opening);
         let owner = Arc::new(Owner::new(&options.path));
-        let writer = Writer::start((connection, trail), &options.path, Arc::clone(&owner))?;
+        let slow = options.slow_queries.clone().map(Slow::new);
+        let writer = Writer::start((connection, trail), &options.path, Arc::clone(&owner), slow.clone())?;
         Ok(Self {
             writer,
             owner,
             watch: Arc::default(),
+            slow,
             readers: Arc::new(Readers {
                 path: options.path.clone(),
                 idle: Mutex::default(),
@@ -96,13 +106,29 @@ impl SqliteStore {
     /// Runs `query` on a connection that only reads, off the async threads.
     fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
+        what: &'static str,
         query: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, E>> {
+    ) -> BoxFuture<'_, Result<T, E>> {
         let readers = Arc::clone(&self.readers);
         Box::pin(async move {
+            let begun = Instant::now();
             let reading = tokio::task::spawn_blocking(move || readers.with(query));
-            reading.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+            let found = reading.await.unwrap_or_else(|_| Err(StoreError::Closed.into()));
+            if let Some(slow) = &self.slow
+                && let Some(entry) = slow.read(what, begun.elapsed())
+            {
+                // What was asked for is there; a database that takes no entry shows it where somebody writes.
+                drop(self.writer.submit(Work::Logs(vec![entry])).await);
+            }
+            found
         })
+    }
+
+    async fn upkeep(&self, upkeep: Upkeep) -> Result<Shrunk, StoreError> {
+        match self.writer.submit(Work::Upkeep(upkeep)).await? {
+            Reply::Shrunk(shrunk) => Ok(shrunk),
+            _ => Err(StoreError::Closed),
+        }
     }
 }
 
@@ -231,7 +257,7 @@ impl Store for SqliteStore {
 
     fn orphans(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<ExecutionId>, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| leases::orphans(connection, &path, now))
+        self.read("orphans", move |connection| leases::orphans(connection, &path, now))
     }
 
     fn remove_some(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<Removed, StoreError>> {
@@ -245,38 +271,72 @@ impl Store for SqliteStore {
 
     fn count_removable(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<Removed, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| cleanup::count(connection, &path, &filter))
+        self.read("count", move |connection| cleanup::count(connection, &path, &filter))
+    }
+
+    fn is_removable(&self, filter: CleanupFilter) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read("whether anything is old", move |connection| {
+            cleanup::is_removable(connection, &path, &filter)
+        })
+    }
+
+    fn claim(&self, name: &'static str, now: Timestamp, until: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            match self.writer.submit(Work::Claim(name, now, until)).await? {
+                Reply::Changed(changed) => Ok(changed),
+                _ => Err(StoreError::Closed),
+            }
+        })
+    }
+
+    fn shrink_some(&self) -> BoxFuture<'_, Result<Shrunk, StoreError>> {
+        Box::pin(self.upkeep(Upkeep::Shrink))
+    }
+
+    fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.upkeep(Upkeep::Settle).await.map(drop) })
+    }
+
+    fn compact(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { self.upkeep(Upkeep::Compact).await.map(|shrunk| shrunk.bytes) })
     }
 
     fn named_files(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<Digest>, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| cleanup::named(connection, &path, &digests))
+        self.read("files", move |connection| cleanup::named(connection, &path, &digests))
     }
 
     fn find_execution(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| queries::find(connection, &path, &reference))
+        self.read("find", move |connection| queries::find(connection, &path, &reference))
     }
 
     fn list_executions(&self, filter: ExecutionFilter) -> BoxFuture<'_, Result<ExecutionPage, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| queries::list(connection, &path, &filter))
+        self.read("list", move |connection| queries::list(connection, &path, &filter))
     }
 
     fn execution(&self, id: ExecutionId) -> BoxFuture<'_, Result<Option<ExecutionDetail>, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| queries::detail(connection, &path, id))
+        self.read("inspect", move |connection| queries::detail(connection, &path, id))
     }
 
     fn logs(&self, filter: LogFilter) -> LogReceiver {
         let (sender, receiver) = mpsc::channel(LOG_ROWS_QUEUED_MAX);
-        let readers = Arc::clone(&self.readers);
+        let (readers, slow, writer) = (Arc::clone(&self.readers), self.slow.clone(), self.writer.handle());
         drop(tokio::task::spawn_blocking(move || {
             let path = readers.path.clone();
             let read = readers.with(|connection| logs::logs(connection, &path, &filter, &sender));
-            if let Err(error) = read {
+            match read {
+                Ok(searched) => {
+                    if let Some(entry) = slow.and_then(|slow| slow.read("logs", searched)) {
+                        // Before the receiver sees the end, and the process may be gone.
+                        drop(writer.submit_blocking(Work::Logs(vec![entry])));
+                    }
+                }
                 // A reader that went away needs no error.
-                drop(sender.blocking_send(Err(error)));
+                Err(error) => drop(sender.blocking_send(Err(error))),
             }
         }));
         receiver
@@ -284,17 +344,21 @@ impl Store for SqliteStore {
 
     fn audit_events(&self, id: ExecutionId) -> BoxFuture<'_, Result<Vec<AuditEventRow>, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| queries::audit_events(connection, &path, id))
+        self.read("audit", move |connection| queries::audit_events(connection, &path, id))
     }
 
     fn find_audited(&self, reference: ExecutionRef) -> BoxFuture<'_, Result<ExecutionId, FindError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| queries::find_audited(connection, &path, &reference))
+        self.read("find", move |connection| {
+            queries::find_audited(connection, &path, &reference)
+        })
     }
 
     fn audit_page(&self, filter: AuditFilter, limit: u64, offset: u64) -> BoxFuture<'_, Result<AuditPage, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| audit::page(connection, &path, &filter, (limit, offset)))
+        self.read("audit", move |connection| {
+            audit::page(connection, &path, &filter, (limit, offset))
+        })
     }
 
     fn audit_trail(&self, filter: AuditFilter) -> AuditReceiver {
@@ -313,17 +377,17 @@ impl Store for SqliteStore {
 
     fn audit_chain(&self, id: ExecutionId) -> BoxFuture<'_, Result<ChainState, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| audit::chain(connection, &path, id))
+        self.read("audit", move |connection| audit::chain(connection, &path, id))
     }
 
     fn verify_audit(&self, kept: Vec<AuditHead>) -> BoxFuture<'_, Result<TrailState, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| audit::trail(connection, &path, kept))
+        self.read("audit", move |connection| audit::trail(connection, &path, kept))
     }
 
     fn audit_head(&self) -> BoxFuture<'_, Result<Option<AuditHead>, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| audit::head(connection, &path))
+        self.read("audit", move |connection| audit::head(connection, &path))
     }
 
     fn state_value<'a>(
@@ -334,12 +398,14 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'a, Result<Option<SealedJson>, StoreError>> {
         let path = self.readers.path.clone();
         let (workflow, plugin, key) = (workflow.clone(), plugin.clone(), key.to_owned());
-        self.read(move |connection| queries::state_value(connection, &path, (&workflow, &plugin, &key)))
+        self.read("state", move |connection| {
+            queries::state_value(connection, &path, (&workflow, &plugin, &key))
+        })
     }
 
     fn secrets(&self) -> BoxFuture<'_, Result<SecretRows, StoreError>> {
         let path = self.readers.path.clone();
-        self.read(move |connection| {
+        self.read("secrets", move |connection| {
             Secrets {
                 connection,
                 path: &path,

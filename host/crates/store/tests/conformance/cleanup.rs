@@ -3,7 +3,7 @@
 use autokestra_model::{Digest, ExecutionState};
 use autokestra_store::{Change, CleanupFilter, LogFilter, LogLevel, LogSource, Removed, Store};
 
-use super::{at, create, execution_change, fixture, log, read, run};
+use super::{at, create, create_of, execution_change, fixture, log, read, run};
 
 /// More than one transaction removes.
 const LOGS: u64 = 5000;
@@ -97,4 +97,35 @@ async fn executions_go_a_few_rows_at_a_time_and_their_audit_trail_stays() {
             .expect("they are read")
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn what_one_that_has_not_ended_may_ask_for_stays() {
+    let fixture = fixture();
+    let store = &*fixture.store;
+    let end = |lease| {
+        let changes = vec![
+            execution_change(ExecutionState::Pending, ExecutionState::Running, 2),
+            execution_change(ExecutionState::Running, ExecutionState::Failed, 3),
+        ];
+        async move { store.commit(&lease, changes).await.expect("it ends") }
+    };
+    let retried = create(store, 1).await;
+    let retried_id = retried.execution();
+    end(retried).await;
+    let above = create(store, 2).await;
+    let above_id = above.execution();
+    end(above).await;
+    let retry = create_of(store, 3, None, Some(retried_id)).await;
+    let below = create_of(store, 4, Some(above_id), None).await;
+    let filter = CleanupFilter {
+        ended_before: at(100),
+        states: Vec::new(),
+    };
+    assert!(!store.is_removable(filter.clone()).await.expect("it is asked"));
+    assert_eq!(remove_all(store, &filter).await.0, 0);
+    end(retry).await;
+    end(below).await;
+    assert!(store.is_removable(filter.clone()).await.expect("it is asked"));
+    assert_eq!(remove_all(store, &filter).await.0, 4);
 }

@@ -3,7 +3,9 @@
 mod cleanup;
 mod leases;
 mod opening;
+mod plans;
 mod secrets;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -11,8 +13,8 @@ use autokestra_model::{Digest, ExecutionId, ExecutionState, ReasonCode, TaskId, 
 use autokestra_secrets::{Masked, MaskedJson, Masker, SealedJson};
 use autokestra_store::{
     AuditEvent, Change, ExecutionFilter, ExecutionRef, FindError, Lease, LogEntry, LogFilter, LogLevel, LogSource,
-    NewExecution, NewTaskRun, RunKey, SourceFilter, SqliteOptions, SqliteStore, Store, StoreError, Synchronous, Usage,
-    WorkflowSource,
+    NewExecution, NewTaskRun, ParentLink, RunKey, SourceFilter, SqliteOptions, SqliteStore, Store, StoreError,
+    Synchronous, Usage, WorkflowSource,
 };
 use serde_json::json;
 
@@ -26,6 +28,7 @@ fn options(folder: &tempfile::TempDir) -> SqliteOptions {
         path: folder.path().join("data/db.sqlite"),
         synchronous: Synchronous::Normal,
         size_max: None,
+        slow_queries: None,
     }
 }
 
@@ -67,7 +70,17 @@ fn json_of(value: &serde_json::Value) -> MaskedJson {
 }
 
 async fn create(store: &dyn Store, number: i64) -> Lease {
-    let run = |name: &str, needs: Vec<TaskId>| NewTaskRun {
+    create_of(store, number, None, None).await
+}
+
+/// One that another started, or that retries another.
+async fn create_of(
+    store: &dyn Store,
+    number: i64,
+    parent: Option<ExecutionId>,
+    retry_of: Option<ExecutionId>,
+) -> Lease {
+    let task_run = |name: &str, needs: Vec<TaskId>| NewTaskRun {
         task: name.parse().expect("a good id"),
         action: "core/console.log".parse().expect("a good name"),
         needs,
@@ -82,9 +95,9 @@ async fn create(store: &dyn Store, number: i64) -> Lease {
             text: sealed(&json!("id: flow")),
             base: "/work".to_owned(),
         },
-        parent: None,
-        retry_of: None,
-        tasks: vec![run("first", Vec::new()), run("second", vec![task()])],
+        parent: parent.map(|execution| ParentLink { execution, run: run() }),
+        retry_of,
+        tasks: vec![task_run("first", Vec::new()), task_run("second", vec![task()])],
         at: at(number),
     };
     store.create_execution(new, at(100_000)).await.expect("it is created")

@@ -30,6 +30,7 @@ async fn a_file_that_is_no_database_is_told_and_left() {
         path: folder.path().join("notes.txt"),
         synchronous: Synchronous::Full,
         size_max: None,
+        slow_queries: None,
     };
     let text = "these are notes, and by no means a database".repeat(50);
     std::fs::write(&options.path, &text).expect("written");
