@@ -149,7 +149,7 @@ fn grouped(command: Command) -> Command {
     let styles = command.get_styles();
     let (head, name) = (styles.get_header(), styles.get_literal());
     let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let mut text = format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n");
+    let mut text = String::from("{about-with-newline}\n{usage-heading} {usage}\n");
     let mut add = |title: &str, wanted: &dyn Fn(&str) -> bool| {
         let shown: Vec<_> = known.iter().filter(|(name, _)| wanted(name)).collect();
         if shown.is_empty() {

@@ -272,6 +272,7 @@ impl Written {
             path: place.path("data/db.sqlite"),
             synchronous: Synchronous::Normal,
             size_max: None,
+            slow_queries: None,
         };
         Self {
             store: Arc::new(SqliteStore::open(&options).expect("a new database")),
