@@ -410,12 +410,15 @@ fn colored(place: &Place, line: &str, variables: &[(&str, &str)]) -> (bool, bool
     (output.stdout.contains(&0x1b), output.stderr.contains(&0x1b))
 }
 
+/// A line, variables, and whether stdout and stderr have colours then.
+type Colors<'a> = (&'a str, &'a [(&'a str, &'a str)], (bool, bool));
+
 #[test]
 fn colours_follow_the_flag_then_the_variables_then_the_terminal() {
     let place = place();
     let force = ("CLICOLOR_FORCE", "1");
     let never = ("NO_COLOR", "1");
-    let cases: &[(&str, &[(&str, &str)], (bool, bool))] = &[
+    let cases: &[Colors<'_>] = &[
         ("execution list", &[], (false, false)),
         ("execution list", &[force], (true, false)),
         ("execution list", &[("CLICOLOR_FORCE", "0")], (false, false)),

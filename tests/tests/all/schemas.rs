@@ -206,12 +206,13 @@ fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// Names that must be there in any case, each with whether it may be null.
+/// Names that must be there in any case; one with `?` may be null.
 #[track_caller]
-fn has(root: &Value, schema: &Value, names: &[(&str, bool)]) {
+fn has(root: &Value, schema: &Value, names: &str) {
     let schema = resolved(root, schema);
     let required = schema["required"].as_array().expect("a list");
-    for (name, nullable) in names {
+    for name in names.split(' ') {
+        let (name, nullable) = name.strip_suffix('?').map_or((name, false), |name| (name, true));
         let property = &schema["properties"][name];
         assert!(property.is_object(), "`{name}` is missing in {schema:#}");
         assert!(
@@ -221,7 +222,7 @@ fn has(root: &Value, schema: &Value, names: &[(&str, bool)]) {
         let check = jsonschema::draft202012::new(&json!({ "$defs": root["$defs"], "allOf": [property] }));
         assert_eq!(
             check.expect("a schema").is_valid(&Value::Null),
-            *nullable,
+            nullable,
             "`{name}` and null"
         );
     }
@@ -230,38 +231,15 @@ fn has(root: &Value, schema: &Value, names: &[(&str, bool)]) {
 #[test]
 fn the_names_are_those_of_the_promise() {
     let place = Place::new();
-    let execution = [
-        ("executionId", false),
-        ("workflowId", false),
-        ("state", false),
-        ("reasonCode", true),
-        ("message", true),
-        ("triggerType", false),
-        ("createdAt", false),
-        ("startedAt", true),
-        ("endedAt", true),
-        ("duration", true),
-    ];
+    let execution =
+        "executionId workflowId state reasonCode? message? triggerType createdAt startedAt? endedAt? duration?";
     let list = schema(&place, "execution list");
-    has(
-        &list,
-        &list,
-        &[
-            ("executions", false),
-            ("total", false),
-            ("limit", false),
-            ("offset", false),
-        ],
-    );
-    has(&list, &list["properties"]["executions"]["items"], &execution);
+    has(&list, &list, "executions total limit offset");
+    has(&list, &list["properties"]["executions"]["items"], execution);
 
     let inspect = schema(&place, "execution inspect");
-    has(&inspect, &inspect, &execution);
-    has(
-        &inspect,
-        &inspect,
-        &[("inputs", false), ("outputs", true), ("tasks", false)],
-    );
+    has(&inspect, &inspect, execution);
+    has(&inspect, &inspect, "inputs outputs? tasks");
     for name in ["logs", "auditEvents"] {
         assert!(inspect["properties"][name].is_object(), "{name}");
     }
@@ -269,82 +247,26 @@ fn the_names_are_those_of_the_promise() {
     has(
         &inspect,
         task,
-        &[
-            ("taskId", false),
-            ("index", true),
-            ("type", false),
-            ("state", false),
-            ("reasonCode", true),
-            ("attempts", false),
-            ("needs", false),
-            ("inputs", true),
-            ("output", true),
-            ("duration", true),
-        ],
+        "taskId index? type state reasonCode? attempts needs inputs? output? duration?",
     );
     let attempt = resolved(&inspect, &task["properties"]["attempts"]["items"]);
     has(
         &inspect,
         attempt,
-        &[
-            ("attempt", false),
-            ("startedAt", false),
-            ("endedAt", true),
-            ("duration", true),
-            ("error", true),
-            ("usage", true),
-            ("pluginDigest", true),
-        ],
+        "attempt startedAt endedAt? duration? error? usage? pluginDigest?",
     );
     let within = |name: &str| &attempt["properties"][name]["anyOf"][0];
-    has(
-        &inspect,
-        within("error"),
-        &[
-            ("code", false),
-            ("message", false),
-            ("retryable", false),
-            ("details", true),
-        ],
-    );
-    has(
-        &inspect,
-        within("usage"),
-        &[
-            ("fuel", true),
-            ("peakMemory", false),
-            ("cpuMs", false),
-            ("logBytes", false),
-        ],
-    );
+    has(&inspect, within("error"), "code message retryable details?");
+    has(&inspect, within("usage"), "fuel? peakMemory cpuMs logBytes");
 
     let logs = schema(&place, "execution logs");
     has(
         &logs,
         &logs["items"],
-        &[
-            ("executionId", true),
-            ("taskId", true),
-            ("attempt", true),
-            ("timestamp", false),
-            ("level", false),
-            ("source", false),
-            ("message", false),
-            ("metadata", false),
-        ],
+        "executionId? taskId? attempt? timestamp level source message metadata",
     );
     let cleanup = schema(&place, "execution cleanup");
-    has(
-        &cleanup,
-        &cleanup,
-        &[
-            ("dryRun", false),
-            ("deletedExecutions", false),
-            ("deletedLogs", false),
-            ("cutoff", false),
-            ("states", false),
-        ],
-    );
+    has(&cleanup, &cleanup, "dryRun deletedExecutions deletedLogs cutoff states");
 }
 
 #[test]
