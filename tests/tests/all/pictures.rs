@@ -37,6 +37,7 @@ fn path(name: &str) -> PathBuf {
 fn every_picture_is_there_and_shows_a_command_of_the_documents() {
     let mut documents = std::fs::read_to_string(repository().join("README.md")).expect("read the README");
     pages(&repository().join("docs"), &mut documents);
+    let tag = Regex::new("<[^>]*>").expect("a good pattern");
     for (name, command) in PICTURES {
         let picture = std::fs::read_to_string(path(name));
         let picture =
@@ -45,10 +46,7 @@ fn every_picture_is_there_and_shows_a_command_of_the_documents() {
             picture.starts_with("<svg ") && picture.trim_end().ends_with("</svg>"),
             "{name} is no SVG"
         );
-        let text = Regex::new("<[^>]*>")
-            .expect("a good pattern")
-            .replace_all(&picture, "")
-            .into_owned();
+        let text = tag.replace_all(&picture, "").into_owned();
         assert!(
             text.contains(&format!("$ {command}")),
             "{name} does not show `{command}`"

@@ -19,11 +19,9 @@ outputs: { greeted: \"{{ inputs.who }}\" }
 fn shown(place: &Place, line: &str, width: u16) -> String {
     let left = Terminal::start(place, line, (120, width)).end();
     assert_eq!(left.code, Some(0), "{left:?}");
+    let color = regex::Regex::new(r"\x1b\[[0-9;]*m").expect("a good pattern");
     for line in left.raw.replace('\r', "").lines() {
-        let bare = regex::Regex::new(r"\x1b\[[0-9;]*m")
-            .expect("a good pattern")
-            .replace_all(line, "")
-            .into_owned();
+        let bare = color.replace_all(line, "").into_owned();
         // Tables are cut; what is said below them is text, which may wrap.
         assert!(
             bare.starts_with("    ") || bare.chars().count() <= usize::from(width),
