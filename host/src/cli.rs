@@ -83,7 +83,7 @@ pub(crate) struct Global {
     /// Tell more of what goes on inside; twice for all of it
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub(crate) verbose: u8,
-    /// How what goes on inside is told
+    /// How what goes on inside is told: for people, or a JSON object a line
     #[arg(
         long,
         global = true,

@@ -55,7 +55,9 @@ impl Leaf {
 }
 
 fn leaves(command: &Command, words: &[String], found: &mut Vec<Leaf>) {
-    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+    // `help` explains the others, and clap makes one at each level.
+    let shown = |below: &&Command| !below.is_hide_set() && below.get_name() != "help";
+    for below in command.get_subcommands().filter(shown) {
         let mut words = words.to_vec();
         words.push(below.get_name().to_owned());
         if below.has_subcommands() {
@@ -191,10 +193,14 @@ fn every_command_has_a_page_that_is_its_help() {
         )]);
         known.insert(file);
     }
+    let help = plain(root.get_after_help());
+    let (_, exit_codes) = help
+        .split_once("\n\n")
+        .expect("the exit codes stand behind the examples");
     index.extend([format!(
-        "\n## Options of every command\n\n| option | what it is |\n| --- | --- |\n{}\n{}\n",
+        "\n## Options of every command\n\n| option | what it is |\n| --- | --- |\n{}\n```text\n{}\n```\n",
         rows(root.get_arguments().filter(|arg| is_common(arg))),
-        plain(root.get_after_help())
+        exit_codes.trim()
     )]);
     made("index.md", "Commands", &index);
     let there: BTreeSet<String> = std::fs::read_dir(folder())

@@ -24,13 +24,12 @@ const OURS: [&str; 2] = ["autokestra", "workflow"];
 /// Targets that are never heard: they print what guests pass.
 const NEVER: [&str; 4] = ["wasmtime", "wasi", "cranelift", "wiggle"];
 
-/// How lines are written.
+/// How lines are written: for people, or a JSON object a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    // Help would be long for all commands if these had descriptions of their own.
     #[default]
     Text,
-    /// A JSON object a line.
     Json,
 }
 
@@ -86,9 +85,10 @@ fn wanted(verbose: u8, said: Option<&str>) -> (Option<Targets>, Option<String>) 
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let of_others = targets.take().unwrap_or_default();
-    let of_others = of_others.into_iter().filter(|(target, _)| !is_of(target, &OURS));
-    let targets = of_others.collect::<Targets>();
+    let said = targets.take().unwrap_or_default();
+    let of_all = said.default_level().unwrap_or(LevelFilter::OFF);
+    let of_others = said.into_iter().filter(|(target, _)| !is_of(target, &OURS));
+    let targets = of_others.collect::<Targets>().with_default(of_all);
     (Some(targets.with_targets(OURS.map(|target| (target, level)))), wrong)
 }
 

@@ -15,7 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow validate flow.yaml
   workflow validate flows/*.yaml
-  workflow validate flow.yaml --json | jq -r '.diagnostics[] | \"\\(.file):\\(.line): \\(.message)\"'";
+  workflow validate flow.yaml --json | jq -c '.diagnostics | map({file, line, message})'";
 
 /// Check workflow files: everything that `run` checks before it starts
 #[derive(Debug, clap::Args)]

@@ -45,7 +45,7 @@ pub(crate) fn cut_name(name: &str, most: usize) -> String {
     if whole <= most || most < 6 {
         return cut(name, most);
     }
-    let mut left_out = whole + 1 - most / 3;
+    let mut left_out = whole - most / 3;
     let tail = name.chars().skip_while(|c| {
         let stays = left_out == 0;
         left_out = left_out.saturating_sub(c.width().unwrap_or(0).max(1));

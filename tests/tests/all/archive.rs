@@ -14,7 +14,7 @@ fn flow(pack: &str, unpack: &str, archive: &str) -> String {
         "permissions": { "filesystem": { "write": ["./data"] } },
         "tasks": [
             { "id": "pack", "type": format!("core/archive.{pack}"), "inputs": { "from": "data/in", "to": format!("data/{archive}") } },
-            { "id": "unpack", "type": format!("core/archive.{unpack}"),
+            { "id": "unpack", "needs": ["pack"], "type": format!("core/archive.{unpack}"),
               "inputs": { "from": "{{ tasks.pack.output.path }}", "to": "data/out" } },
         ],
     })

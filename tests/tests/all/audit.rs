@@ -130,7 +130,7 @@ fn stopped_and_taken_up(place: &Place) {
     let mut child = place.spawn("run flow.yaml");
     wait_for_line(&mut child, "started");
     place.run("execution cancel last").code(0);
-    assert_eq!(place.finish(child).code, 130);
+    assert_eq!(place.finish(child).code, 4);
     assert_eq!(
         event(place, "CANCELLED", &["reason"]),
         json!({ "reason": "cancelled_by_user" })

@@ -181,7 +181,7 @@ fn a_smaller_terminal_is_filled_and_no_more() {
     assert!(shown.contains("0/30 tasks"), "{shown}");
     terminal.resize(8, 40);
     let shown = terminal.wait_for("less", |text| text.contains("… and 25 more"));
-    assert!(shown.contains("a_task_with_a…ame_4"), "{shown}");
+    assert!(shown.contains("a_task_with_…name_4"), "{shown}");
     for _ in 0..30 {
         gate.go.send(()).expect("the server waits");
     }
@@ -245,7 +245,7 @@ fn plain_lines_stand_where_a_picture_cannot() {
     assert_eq!(plain("--color never", &[]), (piped.clone(), false));
     // Colours, but nothing that moves.
     assert_eq!(plain("--no-progress", &[]), (piped.clone(), true));
-    assert_eq!(plain("", &[("TERM", "dumb")]), (piped, true));
+    assert_eq!(plain("", &[("TERM", "dumb")]), (piped, false));
 }
 
 #[test]

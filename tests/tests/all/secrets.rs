@@ -73,6 +73,10 @@ fn a_stored_secret_is_used_and_is_nowhere_to_be_seen() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     let listed = place.run("secret list").code(0);
+    // As long as another reads, the write-ahead log stays as it was written.
+    let reader = rusqlite::Connection::open(place.path("data/db.sqlite")).expect("it opens");
+    let kept_open = reader.query_row("SELECT count(*) FROM secrets", [], |row| row.get::<_, i64>(0));
+    assert_eq!(kept_open, Ok(1));
     let run = place.run("run secret.yaml --logs --json -vv").code(0);
     let kept = place
         .run("execution inspect last --with-logs --with-audit --show-inputs --json")

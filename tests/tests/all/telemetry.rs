@@ -221,7 +221,7 @@ fn stopped_and_sleeping_attempts_have_spans() {
     let mut running = child.spawn("run flow.yaml");
     wait_for_line(&mut running, "started");
     place.run("execution cancel last").code(0);
-    assert_eq!(child.finish(running).code, 130);
+    assert_eq!(child.finish(running).code, 4);
     let found = spans(&collector);
     let sleeps = named(&found, "task s");
     let roots = named(&found, "workflow stop");

@@ -19,6 +19,7 @@ mod flow;
 mod hidden;
 mod keeper;
 mod lifecycle;
+mod lists;
 mod logs;
 mod options;
 mod own;

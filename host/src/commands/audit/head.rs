@@ -8,8 +8,8 @@ use crate::render::{PointView, Ui};
 const EXAMPLES: &str = "\
 Examples:
   workflow audit head
-  workflow audit head | ssh elsewhere 'cat >> heads'
-  workflow audit verify --head \"$(ssh elsewhere tail -1 heads)\"
+  workflow audit head >> heads.txt
+  workflow audit verify --since-head heads.txt
 
 A head is no secret. Kept where whoever writes the database cannot change it, it shows that nothing up to it was changed or
 removed, even where an older copy of the whole database was put back.";

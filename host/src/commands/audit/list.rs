@@ -10,7 +10,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow audit list
   workflow audit list --type FAILED TIMEOUT --since 1d
-  workflow audit list --type PERMISSION_DENIED --json | jq -r '.events[].metadata.target' | sort | uniq -c
+  workflow audit list --type TRIGGERED_BY --json | jq -r '.events[].metadata.actor' | sort | uniq -c
   workflow audit list --execution last --limit 20 --offset 20";
 
 /// List audit events across executions, the newest last

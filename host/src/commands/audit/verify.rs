@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow audit verify
   workflow audit verify last
-  workflow audit verify --since-head /mnt/elsewhere/heads
+  workflow audit verify --head \"$(workflow audit head)\"
   workflow audit verify --json | jq .broken
 
 Each event has the hash of what it says and of the event before it in its execution. A head over the events of all executions,

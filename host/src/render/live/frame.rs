@@ -355,7 +355,7 @@ mod tests {
         ⣻ fetch   1.2s  attempt 2  37%  page 3
         ⣻ resize  1.2s  119/400, 1 running, 1 failed
         … and 2 more
-        ━━━━━━━━────────────────  2/7 tasks  1 failed  2 waiting  1.2s
+        ━━━━━━───────────────  2/7 tasks  1 failed  2 waiting  1.2s
         ");
         for width in 1..80 {
             for height in 1..12 {

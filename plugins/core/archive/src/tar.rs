@@ -18,6 +18,9 @@ use crate::{BUFFER_BYTES, Packed, Unpacked, failed};
 /// The first bytes of what gzip wrote (RFC 1952).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// What may stand behind the last entry: archivers fill up to blocks of some KiB.
+const PADDING_BYTES_MAX: u64 = 1 << 20;
+
 /// What is packed.
 #[derive(Input)]
 pub(crate) struct Tar {
@@ -150,7 +153,8 @@ pub(crate) fn untar(input: Untar) -> Result<Unpacked, TaskError> {
 
 fn read(from: impl Read, folder: &mut Folder, archive: &str) -> Result<(), TaskError> {
     let wrong = |error: std::io::Error| corrupt(archive, &error);
-    for entry in Archive::new(from).entries().map_err(wrong)? {
+    let mut tar = Archive::new(from);
+    for entry in tar.entries().map_err(wrong)? {
         let entry = entry.map_err(wrong)?;
         let name = entry.path_bytes();
         let name = std::str::from_utf8(&name)
@@ -166,6 +170,12 @@ fn read(from: impl Read, folder: &mut Folder, archive: &str) -> Result<(), TaskE
             EntryType::Link | EntryType::Symlink => return Err(unsafe_entry(&name, "it is a link")),
             _ => return Err(unsafe_entry(&name, "it is neither a file nor a folder")),
         }
+    }
+    // gzip's checksum comes behind the last entry.
+    let mut rest = tar.into_inner().take(PADDING_BYTES_MAX + 1);
+    if std::io::copy(&mut rest, &mut std::io::sink()).map_err(wrong)? > PADDING_BYTES_MAX {
+        let text = format!("{archive}: more than {PADDING_BYTES_MAX} bytes stand behind the last entry");
+        return Err(TaskError::new("invalid_archive", text));
     }
     Ok(())
 }

@@ -75,10 +75,14 @@ impl Scenes {
         Self { ended, kept }
     }
 
-    /// Runs the lines of a block. Where one of them runs a workflow, the others look at what came of it; else each line has
+    /// Runs the lines of a block. Where one of them makes something, the others look at what came of it; else each line has
     /// the place that it belongs into.
     fn run(&self, lines: &[Line]) {
-        if lines.iter().any(|line| line.text.starts_with("workflow run ")) {
+        let makes = ["workflow run ", "workflow audit head >"];
+        if lines
+            .iter()
+            .any(|line| makes.iter().any(|start| line.text.starts_with(start)))
+        {
             let one = self.ended.copy();
             lines.iter().for_each(|line| check(line, &one));
         } else {

@@ -18,7 +18,7 @@ mod writer;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use autokestra_model::{Digest, ExecutionId, PluginName, Timestamp, WorkflowId};
 use autokestra_secrets::{Masked, SealedJson};
@@ -98,7 +98,7 @@ impl SqliteStore {
             slow,
             readers: Arc::new(Readers {
                 path: options.path.clone(),
-                idle: Mutex::default(),
+                idle: Mutex::new(Some(Vec::new())),
             }),
         })
     }
@@ -135,22 +135,30 @@ impl SqliteStore {
 /// Connections that only read.
 struct Readers {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    /// None once the store is closed: then a connection ends with its query.
+    idle: Mutex<Option<Vec<Connection>>>,
 }
 
 impl Readers {
     fn with<T, E: From<StoreError>>(&self, query: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle().as_mut().and_then(Vec::pop);
         let connection = match idle {
             Some(connection) => connection,
             None => connection::open_reader(&self.path)?,
         };
         let found = query(&connection);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_READERS_MAX {
+        if let Some(idle) = self.idle().as_mut().filter(|idle| idle.len() < IDLE_READERS_MAX) {
             idle.push(connection);
         }
         found
+    }
+
+    fn close(&self) {
+        *self.idle() = None;
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -425,6 +433,11 @@ impl Store for SqliteStore {
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
+            // The last connection that is closed moves the write-ahead log into the database, and only a writer can.
+            self.readers.close();
+            if let Ok(mut watch) = self.watch.lock() {
+                *watch = Watch::default();
+            }
             self.writer.close().await?;
             self.owner.release();
             Ok(())
