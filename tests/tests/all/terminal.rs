@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::process::Place;
 
@@ -178,8 +179,13 @@ impl Terminal {
         self.signal(Signal::SIGTSTP);
     }
 
-    /// Lets it go on.
+    /// Lets it go on, once it has stopped: what comes before that is lost.
     pub(crate) fn go_on(&self) {
+        let process = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(process.expect("a process")), stopped).expect("it stops");
         self.signal(Signal::SIGCONT);
     }
 

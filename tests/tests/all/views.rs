@@ -41,6 +41,8 @@ fn same(text: &str, place: &Place) -> String {
         (r"[█▁-▇]+", "█"),
         (r" {3,}█", "   █"),
         (r"█ +", "█  "),
+        (r" *▒+ +", "  ▒  "),
+        (r"exec-[0-9a-z]+…", "exec-<cut>…"),
     ];
     rules.iter().fold(text, |text, (pattern, with)| {
         let pattern = regex::Regex::new(pattern).expect("a good pattern");
