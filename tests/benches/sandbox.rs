@@ -36,6 +36,7 @@ use tokio::sync::mpsc;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 /// Attempts of each side.
 const ATTEMPTS: usize = 3000;
@@ -215,7 +216,40 @@ struct Bare {
 
 struct State {
     wasi: WasiCtx,
+    http: (WasiHttpCtx, NoRequests),
     table: ResourceTable,
+}
+
+/// The component can ask by HTTP as well; what is measured does not.
+struct NoRequests;
+
+type Sent = Result<
+    (
+        http::Response<WasiBody>,
+        Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ),
+    Error,
+>;
+
+impl WasiHttpHooks for NoRequests {
+    fn send_request(
+        &mut self,
+        _: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.http.1,
+            table: &mut self.table,
+            ctx: &mut self.http.0,
+        }
+    }
 }
 
 impl WasiView for State {
@@ -270,6 +304,7 @@ impl Bare {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         bindings::Guest::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).unwrap();
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
         let code = linker
             .instantiate_pre(&component)
             .and_then(bindings::GuestPre::new)
@@ -287,6 +322,7 @@ impl Bare {
         }
         let state = State {
             wasi: builder.build(),
+            http: (WasiHttpCtx::new(), NoRequests),
             table: ResourceTable::new(),
         };
         let mut store = Store::new(&self.engine, state);

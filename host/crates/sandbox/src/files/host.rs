@@ -147,7 +147,7 @@ impl HostDescriptor for FilesView<'_> {
         };
         self.files.ask(&fd, &path, access).await?;
         self.has_room()?;
-        self.ask_kind(&fd, path_flags, &path).await?;
+        self.ask_kind(&fd, path_flags, &path)?;
         let below: Fd = Resource::new_borrow(fd.rep());
         let opened = self.wasi.open_at(fd, path_flags, path.clone(), open, flags).await?;
         self.opened(&below, &path, &opened);

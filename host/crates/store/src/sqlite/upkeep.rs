@@ -77,11 +77,19 @@ fn shrink(connection: &mut Connection) -> rusqlite::Result<Shrunk> {
     }
     let given = before - number(&transaction, "PRAGMA page_count")?;
     transaction.commit()?;
+    tidy(connection);
     Ok(Shrunk {
         bytes: bytes(connection, given)?,
         unused: bytes(connection, unused)?,
         more: unused > 0 && given > 0,
     })
+}
+
+/// Moves what was committed out of the write-ahead log, as far as nobody is in the way. Else the next who commits something
+/// small, in whatever process, would move all that a cleanup wrote.
+pub(super) fn tidy(connection: &Connection) {
+    // What is left is moved by the next.
+    drop(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
 }
 
 fn settle(connection: &Connection) -> rusqlite::Result<()> {

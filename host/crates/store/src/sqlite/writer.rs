@@ -202,6 +202,9 @@ impl Thread {
         fault::point("commit.applied");
         transaction.commit().map_err(sqlite)?;
         fault::point("commit.done");
+        if matches!(work, Work::Remove(_)) {
+            upkeep::tidy(&self.connection);
+        }
         self.note_time(&[work], begun, waited);
         Ok(reply)
     }
