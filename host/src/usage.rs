@@ -63,7 +63,8 @@ fn advised(mut error: clap::Error, runs: bool) -> clap::Error {
             .map(|given| format!("an input is given by '--input {given}'")),
         ErrorKind::InvalidSubcommand => text(ContextKind::InvalidSubcommand)
             .filter(|given| [".yaml", ".yml"].iter().any(|end| given.ends_with(end)))
-            .map(|given| format!("a workflow is run by 'workflow run {given}'")),
+            .map(|given| format!("a workflow is run by 'workflow run {given}'"))
+            .or_else(|| text(ContextKind::InvalidSubcommand).and_then(|given| elsewhere(&given))),
         _ => None,
     };
     if let Some(tip) = tip {
@@ -73,6 +74,15 @@ fn advised(mut error: clap::Error, runs: bool) -> clap::Error {
         );
     }
     error
+}
+
+/// A command that stands in a group, where it was asked for without it.
+fn elsewhere(given: &str) -> Option<String> {
+    let found = Cli::command().get_subcommands().find_map(|group| {
+        let below = group.get_subcommands().find(|below| below.get_name() == given)?;
+        Some(format!("workflow {} {}", group.get_name(), below.get_name()))
+    });
+    found.map(|command| format!("there is '{command}'"))
 }
 
 /// The whole command line, for whoever parses or explains it.

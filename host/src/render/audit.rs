@@ -4,7 +4,16 @@ use autokestra_model::ExecutionId;
 use autokestra_store::{AuditEventRow, AuditPage, BrokenEvent, ChainState, Cut, Flaw, HeadState, Proof, TrailState};
 use serde_json::Value;
 
-use super::{Table, Tint, Ui, safe};
+use super::columns::{Column, Columns};
+use super::{Tint, Ui, one_line, safe};
+
+const COLUMNS: [Column; 5] = [
+    Column::whole("TIME", 4),
+    Column::cut_to("EXECUTION", 14, 3),
+    Column::whole("EVENT", 0),
+    Column::cut_to("TASK", 8, 2),
+    Column::cut_to("METADATA", 20, 5),
+];
 
 /// Longest value of an event that is shown, in characters.
 const VALUE_CHARS_MAX: usize = 200;
@@ -30,17 +39,17 @@ pub(crate) fn audit_page(ui: &Ui, page: &AuditPage, offset: u64) -> String {
 
 /// Events, with the execution of each.
 fn events(ui: &Ui, events: &[AuditEventRow]) -> String {
-    let mut table = Table::new(ui, &["TIME", "EXECUTION", "EVENT", "TASK", "METADATA"]);
+    let mut table = Columns::new(&COLUMNS);
     for event in events {
         table.row(vec![
-            event.at.to_string(),
-            safe(&event.execution).into_owned(),
-            safe(&event.kind).into_owned(),
-            safe(event.task.as_deref().unwrap_or_default()).into_owned(),
-            safe(&metadata(event)).replace('\n', " "),
+            event.at.to_string().into(),
+            one_line(&event.execution).into(),
+            one_line(&event.kind).into(),
+            one_line(event.task.as_deref().unwrap_or_default()).into(),
+            one_line(&metadata(event)).into(),
         ]);
     }
-    table.to_string()
+    table.draw(ui.width_out(), 0, |tint, text| ui.tint(tint, text))
 }
 
 /// What an event says, in a line.

@@ -2,10 +2,9 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Child;
-use std::sync::mpsc;
 
+use crate::held::Held;
 use crate::process::{Place, wait_for_line};
-use crate::server::{Server, response};
 
 const GOOD: &str =
     "id: good\ntasks: [{ id: a, type: core/file.write, inputs: { path: /artifacts/a.txt, content: hello } }]\n";
@@ -281,37 +280,13 @@ fn closed_pipes_end_every_command_quietly() {
     assert_eq!(status.expect("it runs").code(), Some(1));
 }
 
-/// A run that is held up until it is let go.
-struct Held {
-    run: Child,
-    go: mpsc::Sender<()>,
-    _server: Server,
-}
-
 /// A place with a run whose first task has spoken, and whose second waits.
 fn held(place: &Place) -> Held {
     place.write(
         "held.yaml",
         "id: held\ninputs: [{ id: url, type: string }]\npermissions: { network: [\"127.0.0.1:*\"] }\ntasks:\n  - { id: first, type: core/console.log, inputs: { message: it began } }\n  - { id: wait, needs: [first], type: core/http.get, inputs: { url: \"{{ inputs.url }}\" } }\n",
     );
-    let (asked, is_asked) = mpsc::channel();
-    let (go, may_go) = mpsc::channel::<()>();
-    let server = Server::start(move |_, _| {
-        asked.send(()).expect("the test listens");
-        // The test may have ended.
-        let _ended = may_go.recv();
-        response("200 OK", "text/plain", "hello")
-    });
-    let run = place.spawn(&format!(
-        "run held.yaml --no-progress --input url=http://127.0.0.1:{}/",
-        server.port
-    ));
-    is_asked.recv().expect("the run comes to it");
-    Held {
-        run,
-        go,
-        _server: server,
-    }
+    Held::start(place, "run held.yaml --no-progress")
 }
 
 #[test]
@@ -327,8 +302,7 @@ fn whoever_stops_reading_ends_a_follower_at_once() {
         let followed = place.finish(follow);
         assert_eq!((followed.code, followed.stderr.as_str()), (0, ""), "{line}");
     }
-    held.go.send(()).expect("the server waits");
-    assert_eq!(place.finish(held.run).code, 0);
+    held.go_on(&place).code(0);
 }
 
 #[test]
@@ -336,8 +310,8 @@ fn a_cancelled_run_ends_by_four_and_who_cancelled_it_by_zero() {
     let place = Place::new();
     let held = held(&place);
     place.run("execution cancel last").code(0);
-    assert_eq!(place.finish(held.run).code, 4, "nobody pressed Ctrl-C");
-    drop(held.go);
+    // Nobody pressed Ctrl-C.
+    held.end(&place).code(4);
 }
 
 fn interrupt(child: &Child) {

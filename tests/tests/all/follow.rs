@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, BufReader};
 
+use crate::held::Held;
 use crate::process::Place;
-use crate::server::{Server, response};
 
 const FLOW: &str = "id: slow
 inputs: [{ id: url, type: string }]
@@ -17,18 +17,7 @@ tasks:
 #[test]
 fn it_shows_what_comes_and_ends_with_the_execution() {
     let place = Place::with_flow(FLOW);
-    let (asked, is_asked) = std::sync::mpsc::channel();
-    let (go, may_go) = std::sync::mpsc::channel::<()>();
-    let server = Server::start(move |_, _| {
-        asked.send(()).expect("the test listens");
-        may_go.recv().expect("the test lets it go");
-        response("200 OK", "text/plain", "hello")
-    });
-    let run = place.spawn(&format!(
-        "run flow.yaml --no-progress --input url=http://127.0.0.1:{}/",
-        server.port
-    ));
-    is_asked.recv().expect("the run comes to it");
+    let held = Held::start(&place, "run flow.yaml --no-progress");
     let mut follow = place.spawn("execution logs last --follow");
     let mut lines = BufReader::new(follow.stdout.take().expect("a pipe")).lines();
     let mut seen = Vec::new();
@@ -36,9 +25,9 @@ fn it_shows_what_comes_and_ends_with_the_execution() {
         seen.push(lines.next().expect("it waits for more").expect("text"));
     }
     // It has shown what there is while the execution goes on; the rest comes only now.
-    go.send(()).expect("the server waits");
+    held.let_go();
     seen.extend(lines.map(|line| line.expect("text")));
-    assert_eq!(place.finish(run).code(0).code, 0);
+    held.end(&place).code(0);
     assert!(place.finish(follow).code(0).stderr.is_empty());
     let whole = place.run("execution logs last").code(0).stdout;
     assert_eq!(

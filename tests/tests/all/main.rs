@@ -19,6 +19,7 @@ mod follow;
 mod forms;
 mod fuzz;
 mod graph;
+mod held;
 mod hostile;
 mod http;
 mod leak;

@@ -5,8 +5,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::held::Held;
 use crate::process::{Place, Run};
-use crate::server::{Server, response};
 
 const GOOD: &str = "id: good\ntasks: [{ id: a, type: core/console.log, inputs: { message: hi } }]\n";
 
@@ -47,6 +47,7 @@ fn of_the_command_line() {
         ("command-mistyped", 2, "exection list"),
         ("command-below-mistyped", 2, "execution lsit"),
         ("command-missing", 2, "execution"),
+        ("command-without-its-group", 2, "logs last"),
         ("file-as-a-command", 2, "flow.yaml"),
         ("file-not-named", 2, "run"),
         ("file-mistyped", 2, "run flwo.yaml"),
@@ -272,22 +273,10 @@ fn two_processes_at_once() {
     let place = Place::with_flow(
         "id: held\ninputs: [{ id: url, type: string }]\npermissions: { network: [\"127.0.0.1:*\"] }\ntasks: [{ id: wait, type: core/http.get, inputs: { url: \"{{ inputs.url }}\" } }]\n",
     );
-    let (asked, is_asked) = std::sync::mpsc::channel();
-    let (go, may_go) = std::sync::mpsc::channel::<()>();
-    let server = Server::start(move |_, _| {
-        asked.send(()).expect("the test listens");
-        may_go.recv().expect("the test lets it go");
-        response("200 OK", "text/plain", "hello")
-    });
-    let run = place.spawn(&format!(
-        "run flow.yaml --no-progress --input url=http://127.0.0.1:{}/",
-        server.port
-    ));
-    is_asked.recv().expect("the run comes to it");
+    let held = Held::start(&place, "run flow.yaml --no-progress");
     told("resume-of-what-runs", 1, &place.run("execution resume last"), &place);
     told("retry-of-what-runs", 2, &place.run("execution retry last"), &place);
-    go.send(()).expect("the server waits");
-    place.finish(run).code(0);
+    held.go_on(&place).code(0);
 }
 
 /// Mistakes that are known only when a task runs.

@@ -4,8 +4,8 @@ use std::process::Child;
 
 use serde_json::Value;
 
+use crate::held::Held;
 use crate::process::Place;
-use crate::server::{Server, response};
 
 const FLOW: &str = "id: f\ntasks:\n  - { id: a, type: core/console.log, inputs: { message: one } }\n";
 
@@ -113,31 +113,11 @@ fn run_until_it_is_removed(place: &Place, expected: bool) {
         "id: slow\ninputs: [{ id: url, type: string }]\npermissions: { network: [\"127.0.0.1:*\"] }\n\
          tasks: [{ id: wait, type: core/http.get, inputs: { url: \"{{ inputs.url }}\" } }]\n",
     );
-    let (run, asked, go) = slow_run(place);
-    asked.recv().expect("it comes to it");
+    let held = Held::start(place, "run slow.yaml --no-progress");
     while expected && count(place, "logs WHERE message LIKE 'Retention%'") == 0 {
         std::thread::yield_now();
     }
-    go.send(()).expect("it waits");
-    assert_eq!(place.finish(run).code(0).code, 0);
-}
-
-type Ends = (Child, std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<()>);
-
-/// A run of `slow.yaml`, which waits for an answer of this process.
-fn slow_run(place: &Place) -> Ends {
-    let (asked, is_asked) = std::sync::mpsc::channel();
-    let (go, may_go) = std::sync::mpsc::channel::<()>();
-    let server = Server::start(move |_, _| {
-        asked.send(()).expect("the test listens");
-        may_go.recv().expect("the test lets it go");
-        response("200 OK", "text/plain", "hello")
-    });
-    let run = place.spawn(&format!(
-        "run slow.yaml --no-progress --input url=http://127.0.0.1:{}/",
-        server.port
-    ));
-    (run, is_asked, go)
+    held.go_on(place).code(0);
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! `--json-schema`: what every command prints holds against its own schema, with no key that the schema does not know.
 
-use std::sync::mpsc;
-
 use serde_json::{Map, Value, json};
 
+use crate::held::Held;
 use crate::process::Place;
-use crate::server::{Server, response};
 
 /// Every command that prints JSON, and a line that makes it print some in [`full_place`].
 const COMMANDS: &[(&str, &str)] = &[
@@ -143,18 +141,7 @@ fn what_runs_fits_it_too() {
     let place = Place::with_flow(
         "id: slow\ninputs: [{ id: url, type: string }]\npermissions: { network: [\"127.0.0.1:*\"] }\ntasks:\n  - { id: wait, type: core/http.get, inputs: { url: \"{{ inputs.url }}\" } }\n  - { id: later, type: core/console.log, needs: [wait], inputs: { message: x } }\n",
     );
-    let (asked, is_asked) = mpsc::channel();
-    let (go, may_go) = mpsc::channel::<()>();
-    let server = Server::start(move |_, _| {
-        asked.send(()).expect("the test listens");
-        may_go.recv().expect("the test lets it go");
-        response("200 OK", "text/plain", "hello")
-    });
-    let run = place.spawn(&format!(
-        "run flow.yaml --json --input url=http://127.0.0.1:{}/",
-        server.port
-    ));
-    is_asked.recv().expect("the run comes to it");
+    let held = Held::start(&place, "run flow.yaml --json");
     let inspected = place.run("execution inspect last --json").code(0).json();
     assert_eq!(
         (
@@ -171,8 +158,7 @@ fn what_runs_fits_it_too() {
         &place.run("execution list --json").code(0).json(),
         "list of what runs",
     );
-    go.send(()).expect("the server waits");
-    fits(&schema(&place, "run"), &place.finish(run).code(0).json(), "run");
+    fits(&schema(&place, "run"), &held.go_on(&place).code(0).json(), "run");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod json;
 mod lines;
 mod masked;
 mod masker;
-mod private;
+pub mod private;
 mod sealed;
 pub mod source;
 mod value;

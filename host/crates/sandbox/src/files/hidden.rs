@@ -48,9 +48,11 @@ impl Hidden {
 
     /// Whether an open file is a hidden one, by whatever name it was found: a name may have changed since it was asked about.
     pub(super) fn is(&self, file: &File) -> bool {
-        let Some(opened) = file.metadata().ok().filter(|_| !self.0.is_empty()) else {
+        // Most attempts have none, and are not made to ask the system.
+        if self.0.is_empty() {
             return false;
-        };
+        }
+        let Ok(opened) = file.metadata() else { return false };
         let mut hidden = self.0.iter().filter_map(|path| path.metadata().ok());
         hidden.any(|hidden| identity(&hidden) == identity(&opened))
     }

@@ -1,10 +1,10 @@
 //! A master key in a file: read only where its owner alone may, made so that there is a whole one or none.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
-use super::cipher;
+use zeroize::Zeroizing;
+
 use super::error::VaultError;
 use super::master_key::{KeyPlace, MasterKey};
 use crate::private::{self, PrivateError};
@@ -31,58 +31,23 @@ pub(super) fn create(path: &Path) -> Result<MasterKey, VaultError> {
         path: path.to_path_buf(),
         source,
     };
-    // Written elsewhere and then linked: nobody reads a half of it, and none that is there is replaced.
-    let beside = beside(path)?;
-    let made = write(&beside, &key).and_then(|()| fs::hard_link(&beside, path));
-    let removed = fs::remove_file(&beside);
-    match made {
-        Ok(()) => {
-            removed.map_err(failed)?;
-            sync_folder(path).map_err(failed)?;
-            // What was written is what will be read.
-            read(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            read(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// A name of its own in the same folder.
-fn beside(path: &Path) -> Result<std::path::PathBuf, VaultError> {
-    let mut number = [0; 8];
-    cipher::random(&mut number)?;
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{:016x}", u64::from_le_bytes(number)));
-    Ok(name.into())
-}
-
-fn write(path: &Path, key: &MasterKey) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
     let about = format!(
         "# The master key {} of Autokestra's secret store. Who has it and the database can read all secrets;\n\
          # without it nobody can. Keep a copy in another place than the database.\n",
         key.fingerprint()
     );
-    file.write_all(about.as_bytes())?;
-    file.write_all(key.to_text().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
-}
-
-/// Makes a new name in a folder outlast a power cut.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let digits = key.to_text();
+    // Room for all at once: what grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(about.len() + digits.len() + 1));
+    text.extend([about.as_str(), digits.as_str(), "\n"]);
+    private::make(path, &text).map_err(failed)?;
+    // What was written is what will be read.
+    read(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

@@ -1,9 +1,10 @@
 //! The key that heads of the audit trail are made by: in a file beside the database, for its owner alone.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use autokestra_secrets::private::{self, PrivateError};
 
 use crate::error::StoreError;
 use crate::trail::hex;
@@ -12,7 +13,7 @@ use crate::trail::hex;
 pub(crate) const FILE: &str = "audit.key";
 
 /// A key and what people write beside it.
-const FILE_BYTES_MAX: u64 = 4096;
+const FILE_BYTES_MAX: usize = 4096;
 
 /// What its number is derived by. Another purpose has another text.
 const ID_CONTEXT: &str = "autokestra 2026-11-26 audit key id";
@@ -52,23 +53,15 @@ impl Key {
     /// The key in the folder of a database; none where there is no file.
     pub(super) fn look(database: &Path) -> Result<Option<Self>, StoreError> {
         let path = path_of(database);
-        let failed = |source| StoreError::AuditKey {
-            path: path.clone(),
-            source,
+        let text = match private::read(&path, FILE_BYTES_MAX) {
+            Ok(text) => text,
+            Err(PrivateError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(PrivateError::Unreadable(source)) => return Err(StoreError::AuditKey { path, source }),
+            Err(PrivateError::Exposed(mode)) => return Err(StoreError::AuditKeyExposed { path, mode }),
         };
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        let mode = mode(&file).map_err(failed)?;
-        if mode & 0o077 != 0 {
-            return Err(StoreError::AuditKeyExposed { path, mode });
-        }
-        let mut text = String::new();
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
         let no_key = || io::Error::new(io::ErrorKind::InvalidData, "it holds no key");
-        parse(&text).map(Some).ok_or_else(no_key).map_err(failed)
+        let key = parse(&text).ok_or_else(no_key);
+        key.map(Some).map_err(|source| StoreError::AuditKey { path, source })
     }
 
     /// Makes a new one in the folder of a database; where there is one by now, that is the one.
@@ -78,20 +71,15 @@ impl Key {
             path: path.clone(),
             source,
         };
-        let mut key = [0; 32];
-        let mut number = [0; 8];
-        getrandom::fill(&mut key)
-            .and_then(|()| getrandom::fill(&mut number))
-            .map_err(|error| failed(io::Error::other(error)))?;
-        // Written elsewhere and then linked: nobody reads a half of it, and none that is there is replaced.
-        let beside = path.with_file_name(format!("{FILE}.{}", hex(&number)));
-        let made = write(&beside, &key).and_then(|()| fs::hard_link(&beside, &path));
-        let removed = fs::remove_file(&beside);
-        match made {
-            Ok(()) => removed.and_then(|()| sync_folder(&path)).map_err(failed)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
-        }
+        let mut key = Self([0; 32]);
+        getrandom::fill(&mut key.0).map_err(|error| failed(io::Error::other(error)))?;
+        let text = format!(
+            "# The key {} of Autokestra's audit trail. Who has it and may write the database can change the trail unseen.\n\
+             # Keep a copy in another place than the database: without it nobody can tell whether events were removed.\n{}\n",
+            hex(&key.id()),
+            hex(&key.0)
+        );
+        private::make(&path, &text).map_err(failed)?;
         // What was written is what will be read.
         Self::look(database)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
     }
@@ -117,41 +105,9 @@ fn parse(text: &str) -> Option<Key> {
     Some(Key(key))
 }
 
-fn write(path: &Path, key: &[u8; 32]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    let id = hex(&Key(*key).id());
-    let text = format!(
-        "# The key {id} of Autokestra's audit trail. Who has it and may write the database can change the trail unseen.\n\
-         # Keep a copy in another place than the database: without it nobody can tell whether events were removed.\n{}\n",
-        hex(key)
-    );
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-/// Makes a new name in a folder outlast a power cut.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(unix)]
-fn mode(file: &File) -> io::Result<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o777)
-}
-
-#[cfg(not(unix))]
-fn mode(_file: &File) -> io::Result<u32> {
-    Ok(0o600)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
