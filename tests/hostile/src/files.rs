@@ -40,6 +40,7 @@ pub(crate) fn step(verb: &str, words: &[String], kept: &mut Kept) -> Option<Came
         "keep" => said(keep(path, number(words, 1), kept)),
         "many" => said(many(path, number(words, 1))),
         "read-often" => said(read_often(path, number(words, 1))),
+        "empty-often" => said(empty_often(path, number(words, 1))),
         _ => return None,
     })
 }
@@ -102,6 +103,12 @@ fn many(folder: &str, count: u64) -> io::Result<String> {
         drop(File::create(format!("{folder}/{number}"))?);
     }
     Ok(count.to_string())
+}
+
+/// Opens a file again and again as one that is emptied. What is refused is tried again.
+fn empty_often(path: &str, times: u64) -> io::Result<String> {
+    let opened = (0..times).filter(|_| fs::write(path, "mine").is_ok()).count();
+    Ok((if opened > 0 { "emptied" } else { "never" }).to_owned())
 }
 
 /// Reads again and again while somebody changes what stands there, and tells all that it ever saw.

@@ -1,7 +1,5 @@
 //! `wasi:filesystem`, each call asked about first and then left to `wasmtime-wasi`.
 
-use std::sync::Arc;
-
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
@@ -13,6 +11,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use super::FilesView;
 use super::mount::Access;
+use super::open::{Opening, Refusal};
 
 type Fd = Resource<Descriptor>;
 
@@ -145,21 +144,20 @@ impl HostDescriptor for FilesView<'_> {
         } else {
             Access::Read
         };
-        self.files.ask(&fd, &path, access).await?;
+        let full = self.files.ask(&fd, &path, access).await?;
         self.has_room()?;
-        self.ask_kind(&fd, path_flags, &path)?;
-        let below: Fd = Resource::new_borrow(fd.rep());
-        let opened = self.wasi.open_at(fd, path_flags, path.clone(), open, flags).await?;
-        self.opened(&below, &path, &opened);
-        let file = match self.wasi.table.get(&opened)? {
-            Descriptor::File(file) => Some(Arc::clone(&file.file)),
-            Descriptor::Dir(_) => None,
+        let opening = Opening::new(path, path_flags, open, flags)?;
+        let Descriptor::Dir(below) = self.wasi.table.get(&fd)? else {
+            return Err(ErrorCode::NotDirectory.into());
         };
-        if let Err(denied) = self.files.ask_opened(&opened, file.as_deref()).await {
-            HostDescriptor::drop(self, opened).map_err(FsError::trap)?;
-            return Err(denied.into());
+        match opening.below(below, &self.files.hidden).await {
+            Ok(opened) => self.opened(fd.rep(), full, opened),
+            Err(Refusal::Code(code)) => Err(code.into()),
+            Err(Refusal::Hidden) => {
+                self.files.deny_hidden(&full).await;
+                Err(ErrorCode::NotPermitted.into())
+            }
         }
-        Ok(opened)
     }
 
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {

@@ -3,6 +3,7 @@
 mod hidden;
 mod host;
 mod mount;
+mod open;
 mod quota;
 
 use std::collections::HashMap;
@@ -11,10 +12,9 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, FileType};
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode, WasiFilesystemCtxView};
-use wasmtime_wasi::p2::bindings::filesystem::types::{ErrorCode, PathFlags};
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wasmtime_wasi::p2::{DynOutputStream, FsResult};
 
 use crate::attempt::Capability;
@@ -107,16 +107,18 @@ impl Files {
         self
     }
 
-    /// Whether `path` below a handle may be used so; a denial is told.
-    async fn ask(&self, fd: &Resource<Descriptor>, path: &str, access: Access) -> Result<(), ErrorCode> {
+    /// Whether `path` below a handle may be used so; a denial is told. Gives the path as the guest knows it.
+    async fn ask(&self, fd: &Resource<Descriptor>, path: &str, access: Access) -> Result<String, ErrorCode> {
         let Some(handle) = self.handles.get(&fd.rep()) else {
             return Err(ErrorCode::BadDescriptor);
         };
         let full = joined(&handle.path, path);
         let mount = handle.mount.and_then(|index| self.mounts.get(index));
         match mount.filter(|mount| mount.allows(&full, access)) {
-            Some(mount) if self.hidden.names(&mount.on_host(&full)) => self.deny_hidden(&full).await,
-            Some(_) => return Ok(()),
+            Some(mount) if !self.hidden.is_empty() && self.hidden.names(&mount.on_host(&full)) => {
+                self.deny_hidden(&full).await;
+            }
+            Some(_) => return Ok(full),
             None => self.deny(mount, &full, access).await,
         }
         Err(ErrorCode::NotPermitted)
@@ -131,25 +133,14 @@ impl Files {
 
     /// Whether `path` below a handle may be moved; a denial is told.
     async fn ask_move(&self, fd: &Resource<Descriptor>, path: &str) -> Result<(), ErrorCode> {
-        self.ask(fd, path, Access::Write).await?;
-        let handle = self.handles.get(&fd.rep()).ok_or(ErrorCode::BadDescriptor)?;
-        let full = joined(&handle.path, path);
-        let mount = handle.mount.and_then(|index| self.mounts.get(index));
+        let full = self.ask(fd, path, Access::Write).await?;
+        let mount = self.handles.get(&fd.rep()).and_then(|handle| handle.mount);
+        let mount = mount.and_then(|index| self.mounts.get(index));
         if mount.is_some_and(|mount| self.hidden.holds(&mount.on_host(&full))) {
             self.deny_hidden(&full).await;
             return Err(ErrorCode::NotPermitted);
         }
         Ok(())
-    }
-
-    /// Whether an open handle is a hidden file; a denial is told.
-    async fn ask_opened(&self, fd: &Resource<Descriptor>, file: Option<&File>) -> Result<(), ErrorCode> {
-        if !file.is_some_and(|file| self.hidden.is(file)) {
-            return Ok(());
-        }
-        let path = self.handles.get(&fd.rep()).map_or("/", |handle| &handle.path);
-        self.deny_hidden(path).await;
-        Err(ErrorCode::NotPermitted)
     }
 
     async fn deny_hidden(&self, path: &str) {
@@ -159,7 +150,7 @@ impl Files {
 
     /// Whether a handle itself may be used so.
     async fn ask_handle(&self, fd: &Resource<Descriptor>, access: Access) -> Result<(), ErrorCode> {
-        self.ask(fd, "", access).await
+        self.ask(fd, "", access).await.map(drop)
     }
 
     async fn deny(&self, mount: Option<&Mount>, path: &str, access: Access) {
@@ -204,7 +195,7 @@ impl Files {
         {
             return Err(ErrorCode::NotPermitted);
         }
-        self.ask(fd, path, Access::Write).await
+        self.ask(fd, path, Access::Write).await.map(drop)
     }
 }
 
@@ -265,44 +256,17 @@ impl FilesView<'_> {
         }
     }
 
-    /// Whether what stands at `path` may be opened: a file or a folder, or nothing yet. Opening a pipe waits for its other end, and
-    /// a thread of the host would wait with it, for as long as nobody comes.
-    ///
-    /// Looked at here and now: another thread would cost ten times what the look does, as it would for the names of hidden files.
-    fn ask_kind(&self, fd: &Resource<Descriptor>, flags: PathFlags, path: &str) -> Result<(), ErrorCode> {
-        let Ok(Descriptor::Dir(below)) = self.wasi.table.get(fd) else {
-            return Ok(());
+    /// Takes note of what was opened below a handle, and gives the guest a handle to it.
+    fn opened(&mut self, below: u32, path: String, opened: Descriptor) -> FsResult<Resource<Descriptor>> {
+        let fd = self.wasi.table.push(opened)?;
+        let handle = Handle {
+            mount: self.files.handles.get(&below).and_then(|parent| parent.mount),
+            path,
+            opened: true,
         };
-        // Whatever it says of a place outside, which the opening itself refuses, is not told.
-        let follow = if flags.contains(PathFlags::SYMLINK_FOLLOW) {
-            AtFlags::empty()
-        } else {
-            AtFlags::SYMLINK_NOFOLLOW
-        };
-        match rustix::fs::statat(&*below.dir, path, follow).map(|found| FileType::from_raw_mode(found.st_mode)) {
-            Ok(
-                FileType::Fifo
-                | FileType::Socket
-                | FileType::CharacterDevice
-                | FileType::BlockDevice
-                | FileType::Unknown,
-            ) => Err(ErrorCode::NotPermitted),
-            // What cannot be looked at cannot be opened either, and the system says why.
-            Ok(_) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Takes note of what was opened.
-    fn opened(&mut self, below: &Resource<Descriptor>, path: &str, fd: &Resource<Descriptor>) {
-        if let Some(parent) = self.files.handles.get(&below.rep()) {
-            let handle = Handle {
-                mount: parent.mount,
-                path: joined(&parent.path, path),
-                opened: true,
-            };
-            self.files.handles.insert(fd.rep(), handle);
-            self.files.open += 1;
-        }
+        self.files.handles.insert(fd.rep(), handle);
+        self.files.open += 1;
+        Ok(fd)
     }
 
     fn closed(&mut self, number: u32) {
