@@ -72,6 +72,7 @@ fn main() {
     for line in [
         "execution list".to_owned(),
         format!("execution inspect {middle}"),
+        format!("execution inspect {middle} --with-logs"),
         format!("execution logs {middle}"),
         "execution logs".to_owned(),
         "execution logs --level ERROR".to_owned(),

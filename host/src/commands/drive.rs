@@ -13,7 +13,6 @@ use autokestra_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::execution::last_logs;
 use super::tell::tell;
 use crate::docs::Codes;
 use crate::error::{CliError, Exit};
@@ -26,7 +25,7 @@ use crate::telemetry::Exporter;
 pub(super) const EVENTS_QUEUED_MAX: usize = 1024;
 
 /// Log entries of the task that failed that are shown.
-const LOGS_SHOWN_MAX: usize = 10;
+const LOGS_SHOWN_MAX: u64 = 10;
 
 /// The longest that a second Ctrl-C waits for a clean terminal.
 const CLEARING_TIME_MAX: Duration = Duration::from_millis(200);
@@ -200,8 +199,8 @@ async fn show(ended: &Outcome, telling: &Telling, store: &Arc<dyn Store>, ui: &U
     }
     let logs = match &ended.failed {
         Some(task) => {
-            let (rows, _) = last_logs(&**store, ended.execution, Some(task.clone()), LOGS_SHOWN_MAX).await?;
-            rows.into()
+            let task = Some(task.clone());
+            store.last_logs(ended.execution, task, LOGS_SHOWN_MAX).await?
         }
         None => Vec::new(),
     };

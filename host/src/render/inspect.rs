@@ -43,7 +43,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) task: Option<&'a str>,
     pub(crate) inputs: bool,
     pub(crate) timeline: bool,
-    pub(crate) logs: Option<(Vec<&'a LogRow>, usize)>,
+    pub(crate) logs: Option<(Vec<&'a LogRow>, u64)>,
     /// Its audit trail, which is shown only where `audit` says so.
     pub(crate) events: &'a [AuditEventRow],
     pub(crate) audit: bool,
@@ -64,8 +64,8 @@ pub(crate) fn detail(ui: &Ui, detail: &ExecutionDetail, parts: &Parts<'_>) -> St
     text += &files_left(ui, detail, parts);
     if let Some((logs, total)) = &parts.logs {
         text += &head(ui, "Logs");
-        if logs.len() < *total {
-            let earlier = total - logs.len();
+        if (logs.len() as u64) < *total {
+            let earlier = total.saturating_sub(logs.len() as u64);
             let hint = format!(
                 "  {earlier} earlier entries: workflow execution logs {}\n",
                 detail.row.id

@@ -116,7 +116,7 @@ pub(crate) struct DetailView<'a> {
     logs: Option<Vec<LogView<'a>>>,
     /// How many there are, where `logs` may hold fewer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    logs_total: Option<usize>,
+    logs_total: Option<u64>,
     /// Its audit trail, oldest first; with `--with-audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_events: Option<Vec<AuditView<'a>>>,
@@ -161,7 +161,7 @@ impl<'a> DetailView<'a> {
         }
     }
 
-    pub(crate) fn logs(mut self, logs: impl IntoIterator<Item = &'a LogRow>, total: usize) -> Self {
+    pub(crate) fn logs(mut self, logs: impl IntoIterator<Item = &'a LogRow>, total: u64) -> Self {
         self.logs = Some(logs.into_iter().map(LogView::new).collect());
         self.logs_total = Some(total);
         self

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use autokestra_model::{Digest, ExecutionId, PluginName, Timestamp, WorkflowId};
+use autokestra_model::{Digest, ExecutionId, PluginName, TaskId, Timestamp, WorkflowId};
 use autokestra_secrets::{Masked, SealedJson};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -101,6 +101,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Reads log entries, oldest first, a few at a time. Of the same millisecond that is first which was committed first.
     /// Where a filter follows, what is committed after the call comes in the order of commits.
     fn logs(&self, filter: LogFilter) -> LogReceiver;
+
+    /// The newest `limit` log entries of an execution, or of one of its tasks, oldest first.
+    fn last_logs(
+        &self,
+        id: ExecutionId,
+        task: Option<TaskId>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Vec<LogRow>, StoreError>>;
+
+    /// How many log entries an execution has, or one of its tasks.
+    fn count_logs(&self, id: ExecutionId, task: Option<TaskId>) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// The audit trail of one execution, in order.
     fn audit_events(&self, id: ExecutionId) -> BoxFuture<'_, Result<Vec<AuditEventRow>, StoreError>>;

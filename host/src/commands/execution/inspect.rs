@@ -1,10 +1,8 @@
 //! `workflow execution inspect`.
 
-use std::collections::VecDeque;
-
 use autokestra_engine::SystemClock;
-use autokestra_model::{Clock as _, ExecutionId, TaskId};
-use autokestra_store::{ExecutionRef, LogFilter, LogRow, Store, TaskRunRow};
+use autokestra_model::{Clock as _, TaskId};
+use autokestra_store::{ExecutionRef, Store, TaskRunRow};
 
 use crate::docs::Codes;
 use crate::error::{CliError, Exit};
@@ -30,8 +28,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     with_logs: bool,
     /// With so many of them
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count::<usize>, allow_negative_numbers = true)]
-    logs_limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count::<u64>, allow_negative_numbers = true)]
+    logs_limit: u64,
     /// With its audit trail
     #[arg(long)]
     with_audit: bool,
@@ -64,7 +62,9 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         return Err(error.hint(format!("its tasks: {}", known.join(", "))));
     }
     let logs = if arguments.with_logs {
-        Some(last_logs(store, id, arguments.task.clone(), arguments.logs_limit).await?)
+        let task = arguments.task.clone();
+        let rows = store.last_logs(id, task.clone(), arguments.logs_limit).await?;
+        Some((rows, store.count_logs(id, task).await?))
     } else {
         None
     };
@@ -99,30 +99,4 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
         ui.pages(&Codes::of_detail(&found))?;
     }
     Ok(Exit::Success)
-}
-
-/// The last `limit` entries, and how many there are in all.
-pub(in crate::commands) async fn last_logs(
-    store: &dyn Store,
-    execution: ExecutionId,
-    task: Option<TaskId>,
-    limit: usize,
-) -> Result<(VecDeque<LogRow>, usize), CliError> {
-    let mut rows = store.logs(LogFilter {
-        execution: Some(execution),
-        task,
-        ..LogFilter::default()
-    });
-    let (mut last, mut total) = (VecDeque::new(), 0);
-    while let Some(row) = rows.recv().await {
-        let row = row?;
-        total += 1;
-        if limit > 0 {
-            if last.len() == limit {
-                last.pop_front();
-            }
-            last.push_back(row);
-        }
-    }
-    Ok((last, total))
 }

@@ -9,7 +9,6 @@ mod logs;
 mod resume;
 mod retry;
 
-pub(super) use inspect::last_logs;
 pub(crate) use logs::since;
 
 use crate::error::{CliError, Exit};

@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use autokestra_model::{Digest, ExecutionId, PluginName, Timestamp, WorkflowId};
+use autokestra_model::{Digest, ExecutionId, PluginName, TaskId, Timestamp, WorkflowId};
 use autokestra_secrets::{Masked, SealedJson};
 use futures::future::BoxFuture;
 use rusqlite::Connection;
@@ -34,7 +34,7 @@ use crate::change::{Change, LogEntry, NewExecution};
 use crate::error::{FindError, StoreError};
 use crate::filter::{CleanupFilter, ExecutionFilter, ExecutionRef, LogFilter};
 use crate::lease::{AcquireError, Admission, CancelAnswer, Lease};
-use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, Removed, Shrunk};
+use crate::row::{AuditEventRow, ExecutionDetail, ExecutionPage, LogRow, Removed, Shrunk};
 use crate::secret::{SecretRows, SecretUpdate};
 use crate::sqlite::audit::Trail;
 use crate::sqlite::leases::Acquired;
@@ -348,6 +348,25 @@ impl Store for SqliteStore {
             }
         }));
         receiver
+    }
+
+    fn last_logs(
+        &self,
+        id: ExecutionId,
+        task: Option<TaskId>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Vec<LogRow>, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read("last logs", move |connection| {
+            logs::last_logs(connection, &path, id, task.as_ref(), limit)
+        })
+    }
+
+    fn count_logs(&self, id: ExecutionId, task: Option<TaskId>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let path = self.readers.path.clone();
+        self.read("count logs", move |connection| {
+            logs::count_logs(connection, &path, id, task.as_ref())
+        })
     }
 
     fn audit_events(&self, id: ExecutionId) -> BoxFuture<'_, Result<Vec<AuditEventRow>, StoreError>> {

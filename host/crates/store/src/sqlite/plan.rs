@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use autokestra_model::ExecutionId;
+use autokestra_model::{ExecutionId, TaskId};
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use tokio::sync::mpsc;
@@ -17,6 +17,8 @@ use crate::sqlite::{SqliteStore, cleanup, logs, queries};
 pub enum Question {
     /// [`Store::logs`](crate::Store::logs).
     Logs(Box<LogFilter>),
+    /// [`Store::last_logs`](crate::Store::last_logs) and [`Store::count_logs`](crate::Store::count_logs).
+    LastLogs(ExecutionId, Option<TaskId>),
     /// [`Store::list_executions`](crate::Store::list_executions).
     List(ExecutionFilter),
     /// [`Store::find_execution`](crate::Store::find_execution).
@@ -68,6 +70,11 @@ impl SqliteStore {
         RAN.take();
         let asked = match question {
             Question::Logs(filter) => all_logs(&connection, path, filter),
+            Question::LastLogs(id, task) => {
+                let last = logs::last_logs(&connection, path, *id, task.as_ref(), 10);
+                last.and_then(|_| logs::count_logs(&connection, path, *id, task.as_ref()))
+                    .map(drop)
+            }
             Question::List(filter) => queries::list(&connection, path, filter).map(drop),
             // One that is not there was looked for all the same.
             Question::Find(reference) => {

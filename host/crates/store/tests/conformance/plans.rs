@@ -247,6 +247,37 @@ async fn who_follows_reads_what_is_new_by_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_newest_entries_are_read_from_the_end() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (store, entries) = filled(&folder).await;
+    let id = entries[0].execution.expect("it has one");
+    for task in [None, Some("second".parse().expect("a good id"))] {
+        let filter = LogFilter {
+            execution: Some(id),
+            task: task.clone(),
+            ..LogFilter::default()
+        };
+        let all = read(&store, filter).await;
+        let counted = store.count_logs(id, task.clone()).await.expect("they are counted");
+        assert_eq!(counted, all.len() as u64);
+        for limit in [0, 1, 7, 100, all.len(), all.len() + 1] {
+            let last = store
+                .last_logs(id, task.clone(), limit as u64)
+                .await
+                .expect("they are read");
+            let last: Vec<&str> = last.iter().map(|row| row.message.as_str()).collect();
+            assert_eq!(last, all[all.len().saturating_sub(limit)..], "{limit} of {task:?}");
+        }
+        let plans = store.plans(&Question::LastLogs(id, task)).expect("it is asked");
+        let costly = plans.iter().flat_map(|plan| &plan.steps).find(|step| is_costly(step));
+        assert_eq!(costly, None, "{}", show(&plans));
+    }
+    let nothing = ExecutionId::new(at(0), 0);
+    assert_eq!(store.last_logs(nothing, None, 5).await.expect("it is asked").len(), 0);
+    assert_eq!(store.count_logs(nothing, None).await.expect("it is asked"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn executions_are_found_listed_and_shown_without_reading_a_log() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (store, entries) = filled(&folder).await;

@@ -11,7 +11,7 @@ use crate::filter::{LogFilter, SourceFilter};
 use crate::sqlite::connection::sqlite_error;
 
 /// The sources, by their numbers: scheduler, worker, system, plugin.
-const SOURCES: [i64; 4] = [0, 1, 2, 3];
+pub(super) const SOURCES: [i64; 4] = [0, 1, 2, 3];
 
 const PLUGIN: i64 = 3;
 
@@ -105,7 +105,8 @@ impl Fit {
     }
 }
 
-fn key(connection: &Connection, path: &Path, id: ExecutionId) -> Result<Option<i64>, StoreError> {
+/// The key of an execution in the tables.
+pub(super) fn key(connection: &Connection, path: &Path, id: ExecutionId) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT key FROM executions WHERE id = ?1";
     let found = connection.query_row(sql, [id.to_string()], |row| row.get(0)).optional();
     found.map_err(|source| sqlite_error(path, source))

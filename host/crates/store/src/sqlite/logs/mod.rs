@@ -5,6 +5,7 @@
 //! keeps no writer from reusing its write-ahead log.
 
 mod fit;
+mod last;
 mod merge;
 mod places;
 
@@ -24,6 +25,7 @@ use crate::row::LogRow;
 use crate::sqlite::connection::sqlite_error;
 use crate::sqlite::decode::{self, log_columns};
 use fit::Fit;
+pub(super) use last::{count_logs, last_logs};
 use merge::Merge;
 
 /// How often a reader that follows asks whether anything was committed. The question reads one number of the file's header.
