@@ -283,6 +283,7 @@ impl From<LoadError> for CliError {
             | LoadError::NotAProgram { .. }
             | LoadError::NotDescribed { .. }
             | LoadError::Manifest { .. }
+            | LoadError::Changed { .. }
             | LoadError::Duplicate { .. } => Exit::Input,
         };
         let shown = Self::of(exit, &error);
@@ -294,6 +295,7 @@ impl From<LoadError> for CliError {
             }
             LoadError::NotDescribed { .. } | LoadError::Manifest { .. } => shown
                 .hint("what a plugin says of itself is made by the sdk's `plugin!`; build it anew with this version"),
+            LoadError::Changed { .. } => shown.hint("install it again: `workflow plugin install FILE|URL`"),
             LoadError::Duplicate { .. } | LoadError::Program { .. } | LoadError::NotAProgram { .. } => shown,
         }
     }

@@ -7,12 +7,15 @@ mod commands;
 mod config;
 mod docs;
 mod error;
+mod installed;
+mod lock;
 mod panic;
 mod place;
 mod render;
 mod telemetry;
 mod trace;
 mod usage;
+mod web;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ use autokestra_store::{ExecutionRef, SqliteStore, Store};
 use crate::cli::Global;
 use crate::config::{self, Loaded};
 use crate::error::CliError;
+use crate::installed::LocalStore;
 use crate::render::Ui;
 use crate::telemetry::Telemetry;
 
@@ -70,7 +71,13 @@ impl Place {
     pub(crate) fn sandbox(&self) -> Result<Sandbox, CliError> {
         let mut options = self.settings.sandbox_options();
         options.hidden.extend(self.secrets.clone());
+        options.installed = self.local_store().installed()?;
         Ok(Sandbox::new(options)?)
+    }
+
+    /// The plugins that were installed.
+    pub(crate) fn local_store(&self) -> LocalStore {
+        LocalStore::new(self.settings.plugin_store())
     }
 
     /// The compiled code of plugins.

@@ -10,12 +10,16 @@ use futures::future::BoxFuture;
 
 use super::flows::locate;
 use super::programs;
-use super::workflow::check_text;
+use super::workflow::{Pinned, check_text};
+use crate::lock::{Held, Locking};
 
 /// Checks the children of one file.
 #[derive(Debug)]
 pub(super) struct Children<'a> {
     sandbox: &'a Sandbox,
+    locking: Locking,
+    /// What the children use that is not part of the program, and the programs that are installed.
+    pub(super) pinned: Vec<Pinned>,
     /// The files that stand inside one another now, the outermost first.
     above: Vec<PathBuf>,
     /// Those that were found good.
@@ -23,9 +27,11 @@ pub(super) struct Children<'a> {
 }
 
 impl<'a> Children<'a> {
-    pub(super) fn new(sandbox: &'a Sandbox) -> Self {
+    pub(super) fn new(sandbox: &'a Sandbox, locking: Locking) -> Self {
         Self {
             sandbox,
+            locking,
+            pinned: Vec::new(),
             above: Vec::new(),
             good: HashSet::new(),
         }
@@ -68,7 +74,14 @@ impl<'a> Children<'a> {
                     }
                 }
             }
-            found.extend(programs::check(workflow, &base, self.sandbox).await);
+            match Held::new(&base, self.locking) {
+                Ok(held) => {
+                    let place = (base.as_path(), &held);
+                    found.extend(programs::check(workflow, place, self.sandbox, &mut self.pinned).await);
+                }
+                // The check of the text, which read the same file, has told it.
+                Err(error) => tracing::debug!(%error, "no lock to hold programs against"),
+            }
             self.above.pop();
             if !found.has_errors() {
                 self.good.insert(path);
@@ -82,9 +95,9 @@ impl<'a> Children<'a> {
         let text = std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
         let source = Source::new(path.display().to_string(), text);
         let base = path.parent().unwrap_or(Path::new("/"));
-        let checked = check_text(source, base, self.sandbox)
-            .await
-            .map_err(|error| error.to_string())?;
+        let checked = check_text(source, base, self.sandbox, self.locking).await;
+        let checked = checked.map_err(|error| error.to_string())?;
+        self.pinned.extend(checked.pinned);
         let found = self.check(&checked.workflow, path).await;
         let first = found.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
         first.map_or(Ok(()), |diagnostic| Err(diagnostic.message.clone()))

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::drive::secrets;
 use super::workflow::check_text;
 use crate::error::CliError;
+use crate::lock::Locking;
 use crate::place::Place;
 
 /// Files, validated against the plugins of a sandbox.
@@ -21,6 +22,7 @@ use crate::place::Place;
 pub(super) struct Files {
     pub(super) place: Place,
     pub(super) sandbox: Sandbox,
+    pub(super) locking: Locking,
     /// Where the secret store is.
     pub(super) store: Arc<dyn Store>,
 }
@@ -64,7 +66,13 @@ impl Flows for Files {
 
 impl Files {
     async fn flow(&self, name: String, text: String, base: std::path::PathBuf) -> Result<Flow, FlowError> {
-        let checked = check_text(Source::new(name.clone(), text.clone()), &base, &self.sandbox).await;
+        let checked = check_text(
+            Source::new(name.clone(), text.clone()),
+            &base,
+            &self.sandbox,
+            self.locking,
+        )
+        .await;
         let checked = checked.map_err(|error| format!("`{name}` is no good: {error}"))?;
         let secrets = secrets(&checked.workflow, &self.place, &self.store).await;
         let secrets = secrets.map_err(|error| FlowError {
@@ -85,12 +93,13 @@ impl Files {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let shown = text(source.text.masked().value());
         let base = Path::new(&source.base);
-        let mut checked = check_text(Source::new(source.name.clone(), shown.clone()), base, &self.sandbox).await?;
+        let named = |text: &str| Source::new(source.name.clone(), text.to_owned());
+        let mut checked = check_text(named(&shown), base, &self.sandbox, self.locking).await?;
         let secrets = secrets(&checked.workflow, &self.place, &self.store).await?;
         let opened = Masker::new(&secrets).open(&source.text);
         let opened = text(&opened.map_err(|error| CliError::input(error.to_string()))?);
         if opened != shown {
-            checked = check_text(Source::new(source.name.clone(), opened.clone()), base, &self.sandbox).await?;
+            checked = check_text(named(&opened), base, &self.sandbox, self.locking).await?;
         }
         Ok(Flow {
             workflow: Arc::new(checked.workflow),

@@ -5,9 +5,17 @@ use std::path::Path;
 use autokestra_model::{Diagnostic, Diagnostics, Task, Workflow};
 use autokestra_sandbox::{Ability, Program, ProgramError, Sandbox};
 
+use super::workflow::Pinned;
+use crate::lock::{Held, Pin};
+
 /// What is wrong with the programs of a workflow in the folder `base`. A name that comes of an expression is known only when
 /// it runs.
-pub(super) async fn check(workflow: &Workflow, base: &Path, sandbox: &Sandbox) -> Diagnostics {
+pub(super) async fn check(
+    workflow: &Workflow,
+    (base, held): (&Path, &Held),
+    sandbox: &Sandbox,
+    pins: &mut Vec<Pinned>,
+) -> Diagnostics {
     let mut found = Diagnostics::new();
     let runs = |task: &&Task| task.action.to_string() == "core/wasm.run";
     for task in workflow.tasks.iter().filter(runs) {
@@ -17,6 +25,16 @@ pub(super) async fn check(workflow: &Workflow, base: &Path, sandbox: &Sandbox) -
         };
         match sandbox.program(base, name).await {
             Ok(program) => {
+                // A file beside the workflow is a part of it, and kept with it.
+                let is_path = name.contains('/') || name.ends_with(".wasm");
+                if !is_path {
+                    let pinned = pinned(base, name, &program);
+                    let span = task.places.input.get("module").copied().unwrap_or(task.places.inputs);
+                    if let Some(differs) = held.differs(name, &pinned.pin, span) {
+                        found.push(differs);
+                    }
+                    pins.push(pinned);
+                }
                 if let Some(warning) = ungranted(workflow, task, (name, &program)) {
                     found.push(warning);
                 }
@@ -25,6 +43,18 @@ pub(super) async fn check(workflow: &Workflow, base: &Path, sandbox: &Sandbox) -
         }
     }
     found
+}
+
+fn pinned(base: &Path, name: &str, program: &Program) -> Pinned {
+    Pinned {
+        folder: base.to_path_buf(),
+        name: name.to_owned(),
+        pin: Pin {
+            version: None,
+            digest: program.digest.to_string(),
+            source: None,
+        },
+    }
 }
 
 fn unusable(task: &Task, error: &ProgramError) -> Diagnostic {

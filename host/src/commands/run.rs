@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::drive::{Bringing, EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, secrets, to_the_end};
 use super::flows::Files;
-use super::workflow::{base, check};
+use super::workflow::{base, check, locking};
 use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::Ui;
@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// A JSON file with inputs; `--input` wins
     #[arg(long = "inputs", value_name = "FILE")]
     inputs_file: Option<PathBuf>,
+    /// Run no plugin but those that `plugins.lock` beside the workflow pins
+    #[arg(long)]
+    locked: bool,
     #[command(flatten)]
     bringing: Bringing,
     #[command(flatten)]
@@ -50,7 +53,8 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<Exit, CliError> {
     let place = place.with_secrets(arguments.bringing.secrets.clone());
     let sandbox = place.sandbox()?;
-    let checked = check(&arguments.file, &sandbox).await?;
+    let locking = locking(arguments.locked);
+    let checked = check(&arguments.file, &sandbox, locking).await?;
     if !checked.warnings.is_empty() {
         ui.diagnostics(&checked.source, &checked.warnings)?;
     }
@@ -78,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments, place: &Place, ui: Ui) -> Result<E
             flows: Arc::new(Files {
                 place,
                 sandbox: sandbox.clone(),
+                locking,
                 store: Arc::clone(&store),
             }),
         },

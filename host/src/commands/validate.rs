@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use autokestra_sandbox::Sandbox;
 
-use super::workflow::check;
+use super::workflow::{check, locking};
 use crate::docs::Codes;
 use crate::error::{CliError, Exit};
+use crate::lock::Locking;
 use crate::place::Place;
 use crate::render::validation::{DiagnosticView, ValidationView};
 use crate::render::{Tint, Ui};
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     /// Workflow files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Insist on `plugins.lock` beside each workflow, as `run --locked` does
+    #[arg(long)]
+    locked: bool,
     /// Print JSON, also of what is wrong
     #[arg(long)]
     json: bool,
@@ -41,7 +45,7 @@ pub(crate) async fn run(arguments: &Arguments, place: &Place, ui: &Ui) -> Result
     };
     // What is wrong with one file keeps no other from being checked.
     for file in &arguments.files {
-        checking.file(file, &sandbox, ui).await?;
+        checking.file(file, &sandbox, locking(arguments.locked), ui).await?;
     }
     match checking.view {
         Some(view) => ui.json(&view, arguments.pretty)?,
@@ -59,9 +63,9 @@ struct Checking {
 }
 
 impl Checking {
-    async fn file(&mut self, file: &Path, sandbox: &Sandbox, ui: &Ui) -> Result<(), CliError> {
+    async fn file(&mut self, file: &Path, sandbox: &Sandbox, locking: Locking, ui: &Ui) -> Result<(), CliError> {
         let name = file.display().to_string();
-        match check(file, sandbox).await {
+        match check(file, sandbox, locking).await {
             Ok(checked) => {
                 if let Some(view) = &mut self.view {
                     let warnings = checked.warnings.iter();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use autokestra_engine::{own_plugin, own_plugins};
@@ -14,6 +14,7 @@ use autokestra_sandbox::{LoadError, Plugin, Sandbox};
 
 use super::children::Children;
 use crate::error::{CliError, Exit};
+use crate::lock::{Held, Locking, Pin};
 
 /// A workflow that can run, and what is doubtful about it.
 #[derive(Debug)]
@@ -21,16 +22,28 @@ pub(crate) struct Checked {
     pub(crate) source: Source,
     pub(crate) workflow: Workflow,
     pub(crate) warnings: Diagnostics,
+    /// What it uses that is not part of the program; with what its children use, where they were looked at.
+    pub(crate) pinned: Vec<Pinned>,
+}
+
+/// What a name of a workflow stands for, and the folder of that workflow.
+#[derive(Clone, Debug)]
+pub(crate) struct Pinned {
+    pub(crate) folder: PathBuf,
+    pub(crate) name: String,
+    pub(crate) pin: Pin,
 }
 
 /// Reads and validates a workflow file.
-pub(crate) async fn check(path: &Path, sandbox: &Sandbox) -> Result<Checked, CliError> {
+pub(crate) async fn check(path: &Path, sandbox: &Sandbox, locking: Locking) -> Result<Checked, CliError> {
     let text = read(path)?;
-    let mut checked = check_text(Source::new(path.display().to_string(), text), &base(path)?, sandbox).await?;
+    let source = Source::new(path.display().to_string(), text);
+    let mut checked = check_text(source, &base(path)?, sandbox, locking).await?;
     // One that cannot be named any more cannot name others either: then it fails where it runs them.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let found = Children::new(sandbox).check(&checked.workflow, path).await;
-    checked.warnings.extend(found);
+    let mut children = Children::new(sandbox, locking);
+    checked.warnings.extend(children.check(&checked.workflow, path).await);
+    checked.pinned.extend(children.pinned);
     if checked.warnings.has_errors() {
         return Err(CliError::diagnostics(checked.source, checked.warnings));
     }
@@ -114,8 +127,13 @@ fn listed(folder: &Path, names: &[String]) -> String {
     shown.join(", ")
 }
 
-/// Validates a workflow's text. Its relative paths start at `base`.
-pub(crate) async fn check_text(source: Source, base: &Path, sandbox: &Sandbox) -> Result<Checked, CliError> {
+/// Validates a workflow's text. Its relative paths start at `base`, where its lock lies too.
+pub(crate) async fn check_text(
+    source: Source,
+    base: &Path,
+    sandbox: &Sandbox,
+    locking: Locking,
+) -> Result<Checked, CliError> {
     let parsed = match Workflow::parse_as_far_as_it_goes(&source) {
         Ok(parsed) => parsed,
         Err(broken) => {
@@ -130,6 +148,9 @@ pub(crate) async fn check_text(source: Source, base: &Path, sandbox: &Sandbox) -
     found.extend(parsed.workflow.check_actions(&catalog));
     found.extend(parsed.workflow.check_policy(sandbox.policy(), base));
     found.extend(catalog.check_policy(&parsed.workflow, sandbox.policy()));
+    let held = Held::new(base, locking)?;
+    let (pinned, differing) = catalog.pins(&parsed.workflow, (base, &held), sandbox);
+    found.extend(differing);
     if found.has_errors() {
         return Err(CliError::diagnostics(source, found));
     }
@@ -137,6 +158,7 @@ pub(crate) async fn check_text(source: Source, base: &Path, sandbox: &Sandbox) -
         source,
         workflow: parsed.workflow,
         warnings: found,
+        pinned,
     })
 }
 
@@ -186,6 +208,31 @@ impl Known {
 }
 
 impl Known {
+    /// What the plugins of a workflow are, beside those that are part of the program, and where its lock says otherwise.
+    fn pins(&self, workflow: &Workflow, (base, held): (&Path, &Held), sandbox: &Sandbox) -> (Vec<Pinned>, Diagnostics) {
+        let (mut pins, mut found) = (Vec::new(), Diagnostics::new());
+        for task in &workflow.tasks {
+            let name = task.action.plugin();
+            let Some(Ok(plugin)) = self.plugins.get(name).filter(|_| !sandbox.is_embedded(name)) else {
+                continue;
+            };
+            let pin = Pin {
+                version: Some(plugin.version.clone()),
+                digest: plugin.digest.to_string(),
+                source: None,
+            };
+            if let Some(differs) = held.differs(name.as_str(), &pin, task.places.action) {
+                found.push(differs);
+            }
+            pins.push(Pinned {
+                folder: base.to_path_buf(),
+                name: name.to_string(),
+                pin,
+            });
+        }
+        (pins, found)
+    }
+
     /// Holds the plugins of a workflow against those that the operator lets run.
     fn check_policy(&self, workflow: &Workflow, policy: &Policy) -> Diagnostics {
         let mut found = Diagnostics::new();
@@ -242,4 +289,9 @@ pub(crate) fn base(path: &Path) -> Result<std::path::PathBuf, CliError> {
     let folder = folder.unwrap_or(Path::new("."));
     std::fs::canonicalize(folder)
         .map_err(|error| CliError::new(Exit::Machine, format!("open the folder {}: {error}", folder.display())))
+}
+
+/// What `--locked` asks for.
+pub(crate) fn locking(locked: bool) -> Locking {
+    if locked { Locking::Insisted } else { Locking::Told }
 }

@@ -13,6 +13,7 @@ use autokestra_sandbox::{CacheOptions, EmbeddedPlugin, SandboxOptions};
 use autokestra_secrets::vault::{KEY_VARIABLE, KeySources};
 use autokestra_store::{SlowQueries, SqliteOptions, Synchronous};
 
+use crate::installed::LIST;
 use zeroize::Zeroizing;
 
 pub(crate) use load::{ConfigError, Loaded, load};
@@ -78,6 +79,7 @@ impl Loaded {
                 .into_iter()
                 .map(PathBuf::from)
                 .collect(),
+            installed: Vec::new(),
             cache: self.cache_options(),
             hidden: self.private_files(),
             max_attempts: self.count("execution.maxConcurrentTasks"),
@@ -127,6 +129,11 @@ impl Loaded {
         }
     }
 
+    /// The plugins that were installed: beside the database.
+    pub(crate) fn plugin_store(&self) -> PathBuf {
+        self.storage_path().with_file_name("plugins")
+    }
+
     /// The file of secrets.
     pub(crate) fn secrets_file(&self) -> Option<&Path> {
         self.text("secrets.file").map(Path::new)
@@ -141,11 +148,12 @@ impl Loaded {
             PathBuf::from(name)
         };
         // Who has the cache's key forges code that runs outside of every sandbox; who writes the database forges executions,
-        // and with the key of the audit trail unseen.
+        // and with the key of the audit trail unseen; who writes the list of plugins chooses what runs under a name.
         let mut files = vec![
             self.key_file(),
             self.cache_options().folder.join("key"),
             self.sqlite_options().audit_key(),
+            self.plugin_store().join(LIST),
             beside("-wal"),
             beside("-shm"),
             storage,

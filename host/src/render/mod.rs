@@ -8,6 +8,7 @@ mod ending;
 mod files;
 pub(crate) mod graph;
 mod inspect;
+pub(crate) mod install;
 mod list;
 pub(crate) mod live;
 mod logs;

@@ -56,6 +56,7 @@ impl Found {
         match self {
             Self::Component { origin, .. } => match origin {
                 Origin::Embedded => "embedded".to_owned(),
+                Origin::Installed => "installed".to_owned(),
                 Origin::File(path) => path.display().to_string(),
             },
             Self::Own(_) => "engine".to_owned(),

@@ -23,7 +23,7 @@ pub(crate) struct PluginView<'a> {
     description: &'a str,
     /// The names of its actions.
     actions: Vec<&'a str>,
-    /// Where it was found: `embedded`, `engine`, or a file.
+    /// Where it was found: `embedded`, `engine`, `installed`, or a file.
     origin: String,
     /// The size of its component in bytes; null for what is no component.
     size: Option<usize>,
@@ -76,7 +76,7 @@ pub(crate) struct WholePluginView<'a> {
     description: &'a str,
     /// What it can do.
     actions: Vec<ActionView<'a>>,
-    /// Where it was found: `embedded`, `engine`, or a file.
+    /// Where it was found: `embedded`, `engine`, `installed`, or a file.
     origin: String,
     /// The size of its component in bytes; null for what is no component.
     size: Option<usize>,

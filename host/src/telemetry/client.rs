@@ -1,19 +1,13 @@
 //! The way to the collector: the operator's own, which no grant, proxy or limit of guests has to do with.
 
-use std::error::Error as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt as _;
+
+use crate::web::{self, Web};
 
 /// How often a request is sent that the collector may take later.
 const TRIES: u32 = 2;
@@ -23,7 +17,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Speaks to one collector.
 pub(super) struct Collector {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Web<Full<Bytes>>,
     endpoint: Uri,
     headers: HeaderMap,
     timeout: Duration,
@@ -32,20 +26,8 @@ pub(super) struct Collector {
 impl Collector {
     /// One whose connections are made when they are needed.
     pub(super) async fn new(endpoint: Uri, headers: HeaderMap, timeout: Duration) -> Result<Self, String> {
-        let tls = if endpoint.scheme_str() == Some("https") {
-            // The roots are read from files.
-            let made = tokio::task::spawn_blocking(with_roots).await;
-            made.map_err(|error| error.to_string())?
-        } else {
-            without_roots()
-        };
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.map_err(|error| format!("set up TLS: {error}"))?)
-            .https_or_http()
-            .enable_http1()
-            .build();
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: web::client(endpoint.scheme_str() == Some("https")).await?,
             endpoint,
             headers,
             timeout,
@@ -77,15 +59,11 @@ impl Collector {
         request.headers_mut().extend(self.headers.clone());
         let json = http::HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
-        let answer = self.client.request(request).await.map_err(|error| {
-            let mut text = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                text = cause.to_string();
-                source = cause.source();
-            }
-            text
-        })?;
+        let answer = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| web::reason(&error))?;
         Ok(answer.status())
     }
 }
@@ -93,20 +71,4 @@ impl Collector {
 /// Whether the standard says that the same request may be taken later.
 fn is_later(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
-}
-
-type Made = Result<ClientConfig, rustls::Error>;
-
-fn with_roots() -> Made {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_platform_verifier()?.with_no_client_auth())
-}
-
-/// For an address without TLS: it trusts nobody, and is asked for nothing.
-fn without_roots() -> Made {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let none = rustls::RootCertStore::empty();
-    Ok(builder.with_root_certificates(none).with_no_client_auth())
 }

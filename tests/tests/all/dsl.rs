@@ -219,3 +219,22 @@ fn one_execution_too_many_is_skipped_queued_or_takes_the_place() {
         .collect();
     assert_eq!(reasons, ["concurrency_limit", "superseded"]);
 }
+
+#[test]
+fn inputs_that_expressions_spoil_are_told_with_their_line() {
+    let place = Place::with_flow(
+        "id: spoilt\ninputs: [{ id: n, type: json, default: { a: 3 } }]\ntasks:\n  - id: write\n    type: core/csv.write\n    onError: continue\n    inputs:\n      columns: [a]\n      rows: \"{{ inputs.n }}\"\n  - id: each\n    type: core/console.log\n    onError: continue\n    forEach: [debug, loud]\n    inputs: { message: x, level: \"{{ item }}\" }\n",
+    );
+    place.run("run flow.yaml").code(0);
+    let execution = place.inspect();
+    let write = task(&execution, "write");
+    assert_eq!(write["reasonCode"], "invalid_input");
+    insta::assert_snapshot!(write["message"].as_str().expect("a text"), @r#"line 9 of the workflow: the input `/rows` of `core/csv.write` does not fit: {"a":3} is not of type "array""#);
+    assert_eq!(write["attempts"], json!([]), "no instance was made for it");
+    let each = task(&execution, "each");
+    assert_eq!(
+        (&each["state"], &each["reason"]),
+        (&json!("FAILED"), &json!("invalid_input")),
+        "{each:#}"
+    );
+}

@@ -11,13 +11,21 @@ use tokio_rustls::TlsAcceptor;
 use crate::process::{Place, Run, task};
 
 /// A server that speaks TLS with a certificate of an authority of its own, and what a client must trust to talk to it.
-struct Secure {
-    port: u16,
-    authority: String,
+pub(crate) struct Secure {
+    pub(crate) port: u16,
+    pub(crate) authority: String,
     _runtime: tokio::runtime::Runtime,
 }
 
+/// The whole answer to a request for a path.
+pub(crate) type Answer = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+
 fn serve(protocols: &[&[u8]]) -> Secure {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nHTTP/1.1";
+    serve_answers(protocols, Arc::new(|_| answer.to_vec()))
+}
+
+pub(crate) fn serve_answers(protocols: &[&[u8]], answer: Answer) -> Secure {
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
     authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
@@ -41,7 +49,7 @@ fn serve(protocols: &[&[u8]]) -> Secure {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     runtime.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
+            let (acceptor, answer) = (acceptor.clone(), Arc::clone(&answer));
             tokio::spawn(async move {
                 // A client that does not trust us hangs up.
                 let Ok(mut stream) = acceptor.accept(stream).await else {
@@ -57,9 +65,12 @@ fn serve(protocols: &[&[u8]]) -> Secure {
                 } else {
                     let mut head = [0; 4096];
                     let count = stream.read(&mut head).await.expect("a request");
-                    assert!(head[..count].starts_with(b"GET / HTTP/1.1\r\n"));
-                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nHTTP/1.1";
-                    stream.write_all(answer).await.expect("an answer");
+                    let head = String::from_utf8_lossy(&head[..count]);
+                    let path = head
+                        .strip_prefix("GET ")
+                        .and_then(|rest| rest.split_once(" HTTP/1.1\r\n"));
+                    let (path, _) = path.expect("a request");
+                    stream.write_all(&answer(path)).await.expect("an answer");
                     stream.shutdown().await.expect("an end");
                 }
             });

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{
-    Digest, ExecutionId, ExecutionState, Limits, Plan, PluginName, ReasonCode, Scope, TaskState, Timestamp, Workflow,
+    ActionName, Digest, ExecutionId, ExecutionState, InputCheck, Limits, Plan, PluginName, ReasonCode, Scope,
+    TaskState, Timestamp, Workflow,
 };
 use autokestra_sandbox::Plugin;
 use autokestra_secrets::{Masked, Secrets};
@@ -58,6 +59,8 @@ pub(crate) struct Execution {
     pub(crate) shared: Arc<AttemptShared>,
     pub(crate) plan: Plan,
     pub(crate) plugins: HashMap<PluginName, Arc<Plugin>>,
+    /// The schemas of actions whose inputs had expressions.
+    pub(crate) input_checks: HashMap<ActionName, Option<InputCheck>>,
     pub(crate) scope: Scope,
     pub(crate) dispatch: Dispatch,
     pub(crate) tasks: Vec<TaskRun>,
@@ -133,6 +136,7 @@ impl Execution {
             runner: parts.runner,
             plan: parts.plan,
             plugins: parts.plugins,
+            input_checks: HashMap::new(),
             scope,
             state: ExecutionState::Pending,
             started_at: parts.started_at,

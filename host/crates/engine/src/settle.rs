@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autokestra_model::{OnError, ReasonCode, Scope, Task, TaskState, Timestamp};
+use autokestra_model::{InputCheck, OnError, ReasonCode, Scope, Task, TaskState, Timestamp};
 use autokestra_sandbox::{Failure, Usage};
 use autokestra_secrets::Masked;
 use autokestra_store::{AuditEvent, Change};
@@ -86,8 +86,31 @@ impl Execution {
             self.carry_out_own(unit, own, &input, now, batch);
             return Some(slot);
         }
+        if let Err(wrong) = self.check_input(definition, &input) {
+            let end = TaskOutcome::without_output(TaskState::Failed, ReasonCode::InvalidInput, wrong);
+            self.end_unit(unit, end, now, batch);
+            return Some(slot);
+        }
         self.start_attempt(unit, input, slot, now, batch);
         None
+    }
+
+    /// Holds what expressions came to against the action's schema. What is written out was held against it before the start.
+    fn check_input(&mut self, definition: &Task, input: &Value) -> Result<(), Masked> {
+        if definition.inputs.expressions().is_empty() {
+            return Ok(());
+        }
+        let action = &definition.action;
+        let Some(plugin) = self.plugins.get(action.plugin()) else {
+            return Ok(());
+        };
+        let check = self.input_checks.entry(action.clone()).or_insert_with(|| {
+            let info = plugin.actions.iter().find(|known| known.name == action.action());
+            info.map(|info| InputCheck::new(info))
+        });
+        let Some(check) = check else { return Ok(()) };
+        let wrong = check.check(input, definition, &self.plan.workflow().lines);
+        wrong.map_err(|wrong| self.shared.masker.mask(&wrong))
     }
 
     /// What expressions of a unit may name.

@@ -74,6 +74,30 @@ impl Span {
     }
 }
 
+/// Where the lines of a text begin: what a [`Span`] needs to be told as a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    /// The lines of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at)
+                .collect(),
+        )
+    }
+
+    /// The line that a span begins in, from 1.
+    #[must_use]
+    pub fn line(&self, span: Span) -> usize {
+        self.0.partition_point(|end| *end < span.start) + 1
+    }
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -411,5 +435,13 @@ mod tests {
             "either may be meant"
         );
         assert_eq!((nearest("c", ["a"]), nearest("A", ["a"])), (None, Some("a")));
+    }
+
+    #[test]
+    fn a_span_begins_in_a_line() {
+        let lines = Lines::of("a\nbc\n\nd");
+        let line = |start| lines.line(Span { start, len: 1 });
+        assert_eq!([0, 1, 2, 4, 5, 6, 7, 100].map(line), [1, 1, 2, 2, 3, 4, 4, 4]);
+        assert_eq!(Lines::default().line(Span::default()), 1);
     }
 }

@@ -19,7 +19,7 @@ pub mod workflow;
 pub mod yaml;
 
 pub use address::{is_public, is_public_range};
-pub use diagnostic::{Diagnostic, Diagnostics, RenderStyle, Severity, Source, Span};
+pub use diagnostic::{Diagnostic, Diagnostics, Lines, RenderStyle, Severity, Source, Span};
 pub use expression::{Expression, RenderError, Template};
 pub use id::{ActionName, Digest, ExecutionId, IdError, PluginName, SecretName, TaskId, WorkflowId};
 pub use permission::{NetworkPattern, Permissions, is_reserved_variable};
@@ -30,6 +30,7 @@ pub use state::{ExecutionState, ReasonCode, State, TaskState, Transition};
 pub use time::{Clock, Timestamp};
 pub use trace::TraceContext;
 pub use workflow::{
-    ActionInfo, Backoff, Broken, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputSpec, InputType,
-    Limits, Lookup, Need, NeedOn, OnError, OnLimit, Parsed, PermissionPlaces, Retry, SecretSpec, Task, Workflow,
+    ActionInfo, Backoff, Broken, CapabilityNeeds, Catalog, Concurrency, ForEach, GivenInput, InputCheck, InputSpec,
+    InputType, Limits, Lookup, Need, NeedOn, OnError, OnLimit, Parsed, PermissionPlaces, Retry, SecretSpec, Task,
+    Workflow,
 };

@@ -77,6 +77,14 @@ pub enum LoadError {
         /// What.
         reason: String,
     },
+    /// The local store's file is not the one that was installed.
+    #[error("{} is not what was installed as `{name}`: it was changed, or another took its place", path.display())]
+    Changed {
+        /// The name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// Two files have one name.
     #[error("`{name}` stands twice: in {} and in {}; remove one", first.display(), second.display())]
     Duplicate {

@@ -41,11 +41,24 @@ pub struct EmbeddedPlugin {
     pub reachable: Result<&'static [&'static str], &'static str>,
 }
 
+/// A component or a program of the local store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// `namespace/plugin`, or the name of a program, which has no slash.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What the file must be. Another one is not run.
+    pub digest: Digest,
+}
+
 /// What a sandbox is made from.
 #[derive(Clone, Debug, Default)]
 pub struct SandboxOptions {
     /// Plugins of the program itself.
     pub embedded: Vec<EmbeddedPlugin>,
+    /// What the local store holds.
+    pub installed: Vec<Installed>,
     /// Folders whose `*.wasm` are plugins.
     pub directories: Vec<PathBuf>,
     /// Where compiled code is kept. The default keeps nothing.
@@ -67,6 +80,8 @@ pub struct SandboxOptions {
 pub enum Origin {
     /// The program itself.
     Embedded,
+    /// The local store.
+    Installed,
     /// A file.
     File(PathBuf),
 }
@@ -199,12 +214,21 @@ impl Sandbox {
         &self.inner.options.policy
     }
 
-    /// The plugin of a name: embedded, or a file of the directories.
+    /// Whether a plugin of this name is part of the program.
+    #[must_use]
+    pub fn is_embedded(&self, name: &PluginName) -> bool {
+        self.inner.options.embedded.iter().any(|plugin| plugin.name == *name)
+    }
+
+    /// The plugin of a name: embedded, installed, or a file of the directories.
     ///
     /// # Errors
     /// [`LoadError`] where there is none, or it cannot be used.
     pub async fn plugin(&self, name: &PluginName) -> Result<Arc<Plugin>, LoadError> {
         let Some(embedded) = self.inner.options.embedded.iter().find(|plugin| plugin.name == *name) else {
+            if let Some(installed) = self.installed(name.as_str()) {
+                return self.of_store(name, installed).await;
+            }
             let files = self.inner.files.get_or_try_init(|| self.load_directories()).await?;
             let found = files.get(name).map(|(_, plugin)| Arc::clone(plugin));
             return found.ok_or_else(|| LoadError::Unknown { name: name.clone() });
@@ -226,6 +250,39 @@ impl Sandbox {
             // Asking one whose code is at hand takes no longer than reading what it said.
             self.load(&component, embedded.component.into(), walked, (name.as_str(), None))
                 .await
+        };
+        cell.get_or_try_init(load).await.cloned()
+    }
+
+    /// What the local store holds under a name.
+    pub(crate) fn installed(&self, name: &str) -> Option<&Installed> {
+        self.inner
+            .options
+            .installed
+            .iter()
+            .find(|installed| installed.name == name)
+    }
+
+    /// A plugin of the local store, where it is what was installed, and no folder has another of its name.
+    async fn of_store(&self, name: &PluginName, installed: &Installed) -> Result<Arc<Plugin>, LoadError> {
+        let files = self.inner.files.get_or_try_init(|| self.load_directories()).await?;
+        if let Some((second, _)) = files.get(name) {
+            return Err(LoadError::Duplicate {
+                name: name.clone(),
+                first: installed.path.clone(),
+                second: second.clone(),
+            });
+        }
+        let cell = Arc::clone(self.inner.loaded.lock().await.entry(name.clone()).or_default());
+        let load = || async {
+            let plugin = self.load_file(&installed.path).await?;
+            if plugin.digest != installed.digest || plugin.name != *name {
+                return Err(LoadError::Changed {
+                    name: installed.name.clone(),
+                    path: installed.path.clone(),
+                });
+            }
+            Ok(plugin)
         };
         cell.get_or_try_init(load).await.cloned()
     }
@@ -257,11 +314,14 @@ impl Sandbox {
             .embedded
             .iter()
             .map(|plugin| (plugin.name.clone(), Origin::Embedded));
+        // A name without a slash is that of a program.
+        let installed = self.inner.options.installed.iter();
+        let installed = installed.filter_map(|installed| Some((installed.name.parse().ok()?, Origin::Installed)));
         let files = self.inner.files.get_or_try_init(|| self.load_directories()).await?;
         let files = files
             .iter()
             .map(|(name, (path, _))| (name.clone(), Origin::File(path.clone())));
-        let mut names: Vec<_> = embedded.chain(files).collect();
+        let mut names: Vec<_> = embedded.chain(installed).chain(files).collect();
         names.sort_by(|(first, _), (second, _)| first.cmp(second));
         Ok(names)
     }

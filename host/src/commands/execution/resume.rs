@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::commands::drive::{Bringing, EVENTS_QUEUED_MAX, Signals, Telling, actor, runner, to_the_end};
 use crate::commands::flows::Files;
 use crate::error::{CliError, Exit};
+use crate::lock::Locking;
 use crate::place::{Place, execution_ref};
 use crate::render::Ui;
 
@@ -67,6 +68,8 @@ pub(super) async fn given(
         .hint("run the workflow anew: workflow run FILE")
     })?;
     let files = Files {
+        // It has begun, and goes on with what there is.
+        locking: Locking::Told,
         place: place.clone(),
         sandbox: sandbox.clone(),
         store: Arc::clone(store),

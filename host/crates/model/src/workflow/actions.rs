@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Lines, Span};
 use crate::id::{ActionName, PluginName};
 use crate::workflow::{Task, Workflow, grants};
+
+/// The most characters of a message that names a value.
+const MESSAGE_CHARS_MAX: usize = 400;
 
 /// What a plugin says of one action, and what its component could reach.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,9 +210,43 @@ fn check_inputs(task: &Task, action: &Checked, found: &mut Diagnostics) {
 }
 
 fn input_error(span: Span, message: String) -> Diagnostic {
-    let mut message = message;
-    if message.chars().count() > 400 {
-        message = message.chars().take(400).chain(['…']).collect();
+    Diagnostic::error("invalid_input", span, cut(message)).label("this value")
+}
+
+/// A message that names a value, which may be long.
+fn cut(message: String) -> String {
+    if message.chars().count() > MESSAGE_CHARS_MAX {
+        return message.chars().take(MESSAGE_CHARS_MAX).chain(['…']).collect();
     }
-    Diagnostic::error("invalid_input", span, message).label("this value")
+    message
+}
+
+/// What the expressions of a task's inputs came to, against the schema of its action.
+#[derive(Debug)]
+pub struct InputCheck(Option<jsonschema::Validator>);
+
+impl InputCheck {
+    /// That of an action. One with a schema that is none checks nothing.
+    #[must_use]
+    pub fn new(action: &ActionInfo) -> Self {
+        Self(jsonschema::draft202012::new(&action.input_schema).ok())
+    }
+
+    /// What does not fit first: its JSON pointer, what was expected, and the line of the workflow that it stands in.
+    ///
+    /// # Errors
+    /// That text.
+    pub fn check(&self, input: &Value, task: &Task, lines: &Lines) -> Result<(), String> {
+        let Some(error) = self.0.as_ref().and_then(|schema| schema.iter_errors(input).next()) else {
+            return Ok(());
+        };
+        let pointer = error.instance_path().to_string();
+        let key = pointer.split('/').nth(1).unwrap_or_default();
+        let span = task.places.input.get(key).copied().unwrap_or(task.places.inputs);
+        let line = lines.line(span);
+        Err(cut(format!(
+            "line {line} of the workflow: the input `{pointer}` of `{}` does not fit: {error}",
+            task.action
+        )))
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Lines, Source, Span};
 use crate::expression::Template;
 use crate::permission::{NetworkPattern, Permissions};
 use crate::reader::{Fields, list, string, wrong_type};
@@ -49,7 +49,10 @@ fn parse_tree(source: &Source) -> Result<Parsed, Broken> {
     let workflow = Fields::read(&root, "a workflow", KEYS, &mut errors).and_then(|fields| read(&fields, &mut errors));
     match workflow {
         Some(workflow) if !errors.has_errors() => Ok(Parsed {
-            workflow,
+            workflow: Workflow {
+                lines: Lines::of(source.text()),
+                ..workflow
+            },
             warnings: errors,
         }),
         read => Err(Broken::new(errors, read)),
@@ -131,6 +134,7 @@ fn read(fields: &Fields<'_>, errors: &mut Diagnostics) -> Option<Workflow> {
         limits,
         tasks,
         outputs,
+        lines: Lines::default(),
     };
     // References among tasks are worth asking about only where every task could be read.
     if complete {

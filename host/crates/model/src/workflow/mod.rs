@@ -13,12 +13,12 @@ mod tasks;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use actions::{ActionInfo, CapabilityNeeds, Catalog, Lookup};
+pub use actions::{ActionInfo, CapabilityNeeds, Catalog, InputCheck, Lookup};
 pub use broken::Broken;
 pub use inputs::{GivenInput, InputSpec, InputType};
 pub use schema::SCHEMA;
 
-use crate::diagnostic::{Diagnostics, Source, Span};
+use crate::diagnostic::{Diagnostics, Lines, Source, Span};
 use crate::expression::{Expression, Template};
 use crate::id::{ActionName, SecretName, TaskId, WorkflowId};
 use crate::permission::{NetworkPattern, Permissions};
@@ -61,6 +61,8 @@ pub struct Workflow {
     pub main_tasks: usize,
     /// What an execution gives back.
     pub outputs: Template,
+    /// Where each line of the file begins.
+    pub lines: Lines,
 }
 
 /// A workflow, and what is doubtful about it.

@@ -107,9 +107,18 @@ impl Sandbox {
                 PlaceError::Missing => ProgramError::Missing { name: owned() },
             })?
         } else {
-            self.installed(name)?
+            self.installed_program(name)?
         };
-        Ok(self.program_at(&path, format!("`{name}`")).await?)
+        let program = self.program_at(&path, format!("`{name}`")).await?;
+        if let Some(installed) = self.installed(name)
+            && installed.digest != program.digest
+        {
+            return Err(ProgramError::Unusable(LoadError::Changed {
+                name: name.to_owned(),
+                path,
+            }));
+        }
+        Ok(program)
     }
 
     /// The program of a file.
@@ -140,11 +149,13 @@ impl Sandbox {
     }
 
     /// The file of an installed program.
-    fn installed(&self, name: &str) -> Result<PathBuf, ProgramError> {
+    fn installed_program(&self, name: &str) -> Result<PathBuf, ProgramError> {
+        let stored = self.installed(name).map(|installed| installed.path.clone());
         let folders = self.inner.options.directories.iter();
-        let mut found = folders
+        let files = folders
             .map(|folder| folder.join(format!("{name}.wasm")))
             .filter(|path| path.is_file());
+        let mut found = stored.into_iter().chain(files);
         match (found.next(), found.next()) {
             (Some(path), None) => Ok(path),
             (Some(first), Some(second)) => Err(ProgramError::Twice {
@@ -182,6 +193,12 @@ impl Sandbox {
             .filter(|path| path.extension().is_some_and(|extension| extension == "wasm") && is_program(path))
             .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
             .collect();
+        let stored = self.inner.options.installed.iter();
+        names.extend(
+            stored
+                .filter(|stored| !stored.name.contains('/'))
+                .map(|stored| stored.name.clone()),
+        );
         names.sort();
         names
     }
