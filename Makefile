@@ -2,7 +2,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 WORKFLOW := target/release/workflow
-PLUGINS := $(wildcard plugins/*/*/Cargo.toml) tests/hostile/Cargo.toml
+PLUGINS := $(wildcard plugins/*/*/Cargo.toml tests/contract/*/Cargo.toml) tests/hostile/Cargo.toml
 
 .PHONY: help run build install setup programs test lint unit doc docs soak fuzz bench pictures clean
 
