@@ -46,6 +46,8 @@ endif
 
 doc:
 	$(CARGO) test --release --locked --workspace --doc
+	@# Those of the crates that are published; what they are built from was checked by clippy.
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps --package autokestra-sdk --package autokestra-sdk-macros
 
 docs: build ## Write the pages of docs/ that are made of the program anew
 	UPDATE_DOCS=1 $(CARGO) test --release --locked --workspace -- --test-threads=1 every_command_has_a_page docs::made docs::errors::the_index the_documents_diagram

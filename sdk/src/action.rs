@@ -1,5 +1,7 @@
 //! What stands between the contract and an author's function.
 
+use std::collections::{BTreeMap, HashMap};
+
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
@@ -33,16 +35,19 @@ pub struct ActionEntry {
 #[serde(deny_unknown_fields)]
 pub struct NoInput {}
 
-/// What an action may take: all that serde reads and schemars describes, which is what the derives make of a type.
+/// What an action may take: a mapping, as the `inputs` of a task are one. The derives make a type one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no input of an action",
     label = "an action does not take this",
-    note = "derive `Input` for it (`Data`, where it is output as well)"
+    note = "the `inputs` of a task are a mapping: take a struct that derives `Input` (`Data`, where it is output as well)"
 )]
 pub trait Takes: DeserializeOwned + JsonSchema {}
 
-#[diagnostic::do_not_recommend]
-impl<T: DeserializeOwned + JsonSchema> Takes for T {}
+impl Takes for NoInput {}
+impl Takes for Value {}
+impl Takes for serde_json::Map<String, Value> {}
+impl<T: DeserializeOwned + JsonSchema> Takes for BTreeMap<String, T> {}
+impl<T: DeserializeOwned + JsonSchema> Takes for HashMap<String, T> {}
 
 /// What an action may give: all that serde writes and schemars describes.
 #[diagnostic::on_unimplemented(

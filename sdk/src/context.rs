@@ -7,17 +7,23 @@ use crate::{TaskError, limit};
 /// ```
 /// use autokestra_sdk::prelude::*;
 ///
+/// /// What was ordered.
+/// #[derive(Input)]
+/// struct Order {
+///     what: String,
+/// }
+///
 /// /// Books what was ordered.
 /// #[action]
-/// fn book(context: &Context, order: String) -> Result<String, TaskError> {
+/// fn book(context: &Context, order: Order) -> Result<String, TaskError> {
 ///     if context.attempt > 1 {
 ///         log::info!("another try", attempt = context.attempt);
 ///     }
-///     Ok(format!("{order} by {}", context.idempotency_key))
+///     Ok(format!("{} by {}", order.what, context.idempotency_key))
 /// }
 /// # use autokestra_sdk::testing::FakeHost;
 /// # let host = FakeHost::new().idempotency_key("key").attempt(2);
-/// # assert_eq!(book(&host.context(), "tea".into()).unwrap(), "tea by key");
+/// # assert_eq!(book(&host.context(), Order { what: "tea".into() }).unwrap(), "tea by key");
 /// # assert_eq!(host.logs()[0].field("attempt"), Some("2"));
 /// ```
 #[derive(Clone, Debug)]
@@ -81,17 +87,23 @@ impl Context {
     /// ```
     /// use autokestra_sdk::prelude::*;
     ///
+    /// /// What is added up.
+    /// #[derive(Input)]
+    /// struct Sum {
+    ///     numbers: Vec<u64>,
+    /// }
+    ///
     /// /// Adds up numbers.
     /// #[action(timeout = "5s")]
-    /// fn sum(context: &Context, numbers: Vec<u64>) -> Result<u64, TaskError> {
+    /// fn sum(context: &Context, input: Sum) -> Result<u64, TaskError> {
     ///     let mut sum = 0;
-    ///     for number in numbers {
+    ///     for number in input.numbers {
     ///         context.check_time()?;
     ///         sum += number;
     ///     }
     ///     Ok(sum)
     /// }
-    /// # assert_eq!(sum(&Context::for_tests(), vec![1, 2]).unwrap(), 3);
+    /// # assert_eq!(sum(&Context::for_tests(), Sum { numbers: vec![1, 2] }).unwrap(), 3);
     /// ```
     ///
     /// # Errors

@@ -8,11 +8,9 @@ use serde_json::Value;
 /// Made from a text, its code is `failed`. Common errors turn into one by `?`; an enum of your own does by the derive of the same name.
 ///
 /// ```
-/// use autokestra_sdk::prelude::*;
+/// use autokestra_sdk::TaskError;
 ///
-/// /// Halves an even number.
-/// #[action(idempotent)]
-/// fn halve(number: String) -> Result<u64, TaskError> {
+/// fn halve(number: &str) -> Result<u64, TaskError> {
 ///     // `invalid_number`, where it is none.
 ///     let number: u64 = number.trim().parse()?;
 ///     if number % 2 == 1 {
@@ -20,8 +18,8 @@ use serde_json::Value;
 ///     }
 ///     Ok(number / 2)
 /// }
-/// # assert_eq!(halve("7".into()).unwrap_err().code(), "odd");
-/// # assert_eq!(halve("seven".into()).unwrap_err().code(), "invalid_number");
+/// # assert_eq!(halve("7").unwrap_err().code(), "odd");
+/// # assert_eq!(halve("seven").unwrap_err().code(), "invalid_number");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskError(Box<Parts>);

@@ -57,13 +57,19 @@ pub mod testing;
 /// ```
 /// use autokestra_sdk::prelude::*;
 ///
-/// /// A page that is rendered.
-/// #[action(idempotent, timeout = "30s", title = "Render a page")]
-/// fn render_page(context: &Context, title: String) -> Result<String, TaskError> {
-///     log::info!("rendering", attempt = context.attempt);
-///     Ok(format!("<h1>{title}</h1>"))
+/// /// What is rendered.
+/// #[derive(Input)]
+/// struct Render {
+///     title: String,
 /// }
-/// # assert_eq!(render_page(&Context::for_tests(), "A".into()).unwrap(), "<h1>A</h1>");
+///
+/// /// Renders a page.
+/// #[action(idempotent, timeout = "30s", title = "Render a page")]
+/// fn render_page(context: &Context, input: Render) -> Result<String, TaskError> {
+///     log::info!("rendering", attempt = context.attempt);
+///     Ok(format!("<h1>{}</h1>", input.title))
+/// }
+/// # assert_eq!(render_page(&Context::for_tests(), Render { title: "A".into() }).unwrap(), "<h1>A</h1>");
 /// ```
 pub use autokestra_sdk_macros::action;
 
@@ -78,13 +84,18 @@ pub use autokestra_sdk_macros::action;
 ///     count: Option<u32>,
 /// }
 ///
+/// #[derive(Input)]
+/// struct Rows {
+///     rows: Vec<Row>,
+/// }
+///
 /// /// Drops rows without a count.
 /// #[action(idempotent)]
-/// fn counted(rows: Vec<Row>) -> Result<Vec<Row>, TaskError> {
-///     Ok(rows.into_iter().filter(|row| row.count.is_some()).collect())
+/// fn counted(input: Rows) -> Result<Vec<Row>, TaskError> {
+///     Ok(input.rows.into_iter().filter(|row| row.count.is_some()).collect())
 /// }
 /// # let rows = vec![Row { name: "a".into(), count: None }, Row { name: "b".into(), count: Some(1) }];
-/// # assert_eq!(counted(rows).unwrap()[0].name, "b");
+/// # assert_eq!(counted(Rows { rows }).unwrap()[0].name, "b");
 /// ```
 pub use autokestra_sdk_macros::Data;
 
@@ -145,8 +156,6 @@ pub use autokestra_sdk_macros::Output;
 ///     Http(http::Error),
 /// }
 ///
-/// /// Finds an invoice.
-/// #[action]
 /// fn invoice(id: u32) -> Result<String, Fault> {
 ///     match id {
 ///         0 => Err(Fault::NoInvoice { id }),
@@ -168,10 +177,10 @@ pub use autokestra_sdk_macros::TaskError;
 /// ```
 /// use autokestra_sdk::prelude::*;
 ///
-/// /// Greets somebody.
+/// /// Greets the world.
 /// #[action]
-/// fn greet(name: String) -> Result<String, TaskError> {
-///     Ok(format!("Hello, {name}!"))
+/// fn greet() -> Result<String, TaskError> {
+///     Ok("Hello, world!".to_owned())
 /// }
 ///
 /// plugin! {
@@ -199,7 +208,7 @@ pub mod prelude {
 /// What the macros call. No part of the interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::action::{ActionEntry, NoInput, call, input_schema, names_differ, output_schema};
+    pub use crate::action::{ActionEntry, NoInput, Takes, call, input_schema, names_differ, output_schema};
     #[cfg(target_family = "wasm")]
     pub use crate::action::{manifest, run};
     #[cfg(target_family = "wasm")]
@@ -208,3 +217,8 @@ pub mod __private {
     pub use schemars;
     pub use serde;
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -8,18 +8,24 @@
 //! use autokestra_sdk::prelude::*;
 //! use autokestra_sdk::state;
 //!
+//! /// Numbers of which some are known.
+//! #[derive(Input)]
+//! struct Numbers {
+//!     numbers: Vec<u64>,
+//! }
+//!
 //! /// Gives the numbers that are new.
 //! #[action]
-//! fn fresh(numbers: Vec<u64>) -> Result<Vec<u64>, TaskError> {
+//! fn fresh(input: Numbers) -> Result<Vec<u64>, TaskError> {
 //!     let seen: u64 = state::get("seen")?.unwrap_or(0);
-//!     let new: Vec<u64> = numbers.into_iter().filter(|number| *number > seen).collect();
+//!     let new: Vec<u64> = input.numbers.into_iter().filter(|number| *number > seen).collect();
 //!     if let Some(last) = new.iter().max() {
 //!         state::set("seen", last)?;
 //!     }
 //!     Ok(new)
 //! }
 //! # let host = autokestra_sdk::testing::FakeHost::new().state("seen", &2);
-//! # assert_eq!(fresh(vec![1, 2, 3, 4]).unwrap(), [3, 4]);
+//! # assert_eq!(fresh(Numbers { numbers: vec![1, 2, 3, 4] }).unwrap(), [3, 4]);
 //! # assert_eq!(host.kept::<u64>("seen"), Some(4));
 //! ```
 

@@ -60,10 +60,15 @@ fn nothing() -> Result<(), String> {
 mod inner {
     use autokestra_sdk::prelude::*;
 
+    #[derive(Input)]
+    pub(crate) struct Keep {
+        text: String,
+    }
+
     #[action]
-    pub(crate) fn keep(input: String) -> Result<Option<String>, TaskError> {
+    pub(crate) fn keep(input: Keep) -> Result<Option<String>, TaskError> {
         let before = autokestra_sdk::state::get("kept")?;
-        autokestra_sdk::state::set("kept", &input)?;
+        autokestra_sdk::state::set("kept", &input.text)?;
         Ok(before)
     }
 }
@@ -149,10 +154,10 @@ fn wrong_input_is_told_with_its_place() {
 
 #[test]
 fn what_is_kept_is_read_back() {
-    assert_eq!(run("keep", "\"a\"").expect("it runs"), "null");
-    assert_eq!(run("keep", "\"b\"").expect("it runs"), "\"a\"");
+    assert_eq!(run("keep", r#"{"text":"a"}"#).expect("it runs"), "null");
+    assert_eq!(run("keep", r#"{"text":"b"}"#).expect("it runs"), "\"a\"");
     state::delete("kept").expect("it is removed");
-    assert_eq!(run("keep", "\"c\"").expect("it runs"), "null");
+    assert_eq!(run("keep", r#"{"text":"c"}"#).expect("it runs"), "null");
 }
 
 #[test]

@@ -20,6 +20,7 @@
 //! Outside of the sandbox nothing is sent: a [`FakeHost`](crate::testing::FakeHost) answers, and without one every request fails.
 
 mod error;
+mod redirect;
 mod request;
 mod response;
 #[cfg(target_family = "wasm")]

@@ -1,7 +1,6 @@
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,33 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::exchange::{Asked, Expected, Reply};
-use super::folder::Folder;
 use super::said::{LogEntry, ProgressReport};
-use super::state::Values;
+use super::shared::{CURRENT, Shared};
 use crate::files::{self, ARTIFACTS, ARTIFACTS_IN};
-use crate::http::{Error, Response};
-use crate::log::Level;
 use crate::{Context, limit};
-
-thread_local! {
-    static CURRENT: RefCell<Option<Rc<RefCell<Shared>>>> = const { RefCell::new(None) };
-}
-
-/// What the functions of this crate find outside of the sandbox.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    pub(super) values: Values,
-    folder: Option<Folder>,
-    logs: Vec<LogEntry>,
-    reports: Vec<ProgressReport>,
-    expected: VecDeque<(Expected, Reply)>,
-    asked: Vec<Asked>,
-}
-
-/// The fake host of this thread.
-pub(super) fn current() -> Option<Rc<RefCell<Shared>>> {
-    CURRENT.with_borrow(Clone::clone)
-}
 
 /// The host's side for one test: what an action is given, and what it did. It holds for the thread that made it, until it is dropped.
 ///
@@ -359,82 +335,4 @@ impl Drop for FakeHost {
             panic!("expected and never asked:{missing}\n{}", shared.so_far());
         }
     }
-}
-
-impl Shared {
-    /// What stands at `folder` in the sandbox.
-    fn place(&mut self, folder: &str) -> PathBuf {
-        let made = self.folder.get_or_insert_with(|| {
-            Folder::new().unwrap_or_else(|error| panic!("make a temporary folder for `{folder}`: {error}"))
-        });
-        made.path().join(folder.trim_start_matches('/'))
-    }
-
-    fn so_far(&self) -> String {
-        if self.asked.is_empty() {
-            return "nothing was asked".to_owned();
-        }
-        let asked = self.asked.iter().map(|asked| format!("\n  {asked}"));
-        format!("asked so far:{}", asked.collect::<String>())
-    }
-}
-
-/// Where a folder of the sandbox is, for the fake host of this thread.
-pub(crate) fn folder(folder: &str) -> Option<PathBuf> {
-    let place = current()?.borrow_mut().place(folder);
-    // It is there in the sandbox, be it empty.
-    if folder == ARTIFACTS {
-        drop(fs::create_dir_all(&place));
-    }
-    Some(place)
-}
-
-/// Keeps an entry, and prints it: the test harness shows it where the test fails.
-pub(crate) fn logged(level: Level, message: &str, fields: Vec<(String, String)>) {
-    use std::io::Write as _;
-    let text: String = fields.iter().map(|(key, value)| format!(" {key}={value}")).collect();
-    // A closed stderr is no reason to fail.
-    drop(writeln!(std::io::stderr(), "{level:?}: {message}{text}"));
-    if let Some(host) = current() {
-        host.borrow_mut().logs.push(LogEntry::new(level, message, fields));
-    }
-}
-
-pub(crate) fn reported(done: u64, total: Option<u64>, note: Option<&str>) {
-    if let Some(host) = current() {
-        host.borrow_mut().reports.push(ProgressReport::new(done, total, note));
-    }
-}
-
-/// The answer to a request; none where no host is there to give one.
-///
-/// # Panics
-/// Where another request was expected, or none.
-pub(crate) fn answered(asked: Asked) -> Option<Result<Response, Error>> {
-    let host = current()?;
-    let mut shared = host.borrow_mut();
-    let reply = match shared.expected.front() {
-        Some((expected, _)) => match expected.misfit(&asked) {
-            None => shared.expected.pop_front().map(|(_, reply)| reply),
-            Some(why) => {
-                let text = format!(
-                    "unexpected request: {why}\n  asked    {asked}\n  expected {expected}\n{}",
-                    shared.so_far()
-                );
-                drop(shared);
-                panic!("{text}");
-            }
-        },
-        None => {
-            let text = format!(
-                "unexpected request: no more are expected\n  asked    {asked}\n{}",
-                shared.so_far()
-            );
-            drop(shared);
-            panic!("{text}");
-        }
-    };
-    let url = asked.url.clone();
-    shared.asked.push(asked);
-    reply.map(|reply| reply.into_response(&url))
 }

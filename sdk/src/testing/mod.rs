@@ -9,9 +9,9 @@
 //!
 //! /// Fetches what is new.
 //! #[action]
-//! fn fetch(context: &Context, url: String) -> Result<Vec<u64>, TaskError> {
+//! fn fetch(context: &Context) -> Result<Vec<u64>, TaskError> {
 //!     let seen: u64 = state::get("seen")?.unwrap_or(0);
-//!     let items: Vec<u64> = Request::get(url).query("after", seen.to_string()).send()?.error_for_status()?.json()?;
+//!     let items: Vec<u64> = Request::get("https://api.example.com/items").query("after", seen.to_string()).send()?.error_for_status()?.json()?;
 //!     log::info!("fetched", items = items.len(), attempt = context.attempt);
 //!     progress::report(items.len() as u64, None, None);
 //!     if let Some(last) = items.last() {
@@ -27,7 +27,7 @@
 //!     .state("seen", &41)
 //!     .expect(Expected::get("https://api.example.com/items?after=41"), Reply::json(&json!([42, 43])));
 //!
-//! assert_eq!(fetch(&host.context(), "https://api.example.com/items".into()).unwrap(), [42, 43]);
+//! assert_eq!(fetch(&host.context()).unwrap(), [42, 43]);
 //! assert_eq!(host.kept::<u64>("seen"), Some(43));
 //! assert_eq!(host.logs()[0].message, "fetched");
 //! assert_eq!(host.logs()[0].field("items"), Some("2"));
@@ -41,9 +41,10 @@ mod exchange;
 mod folder;
 mod host;
 mod said;
+mod shared;
 pub(crate) mod state;
 
 pub use exchange::{Asked, Expected, Reply};
 pub use host::FakeHost;
-pub(crate) use host::{answered, folder, logged, reported};
 pub use said::{LogEntry, ProgressReport};
+pub(crate) use shared::{answered, folder, logged, reported};

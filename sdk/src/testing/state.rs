@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::host;
+use super::shared;
 
 /// The host's limits, so that a test meets them.
 const KEY_BYTES_MAX: usize = 256;
@@ -17,7 +17,7 @@ thread_local! {
 }
 
 fn with<T>(what: impl FnOnce(&mut Values) -> T) -> T {
-    match host::current() {
+    match shared::current() {
         Some(host) => what(&mut host.borrow_mut().values),
         None => VALUES.with_borrow_mut(what),
     }

@@ -23,6 +23,11 @@ fn gives_what_is_not_derived() -> Result<Plain, TaskError> {
 }
 
 #[action]
+fn takes_no_mapping(input: String) -> Result<(), TaskError> {
+    Ok(())
+}
+
+#[action]
 fn takes_an_output(input: OnlyGiven) -> Result<(), TaskError> {
     Ok(())
 }
