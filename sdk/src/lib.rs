@@ -217,8 +217,3 @@ pub mod __private {
     pub use schemars;
     pub use serde;
 }
-
-/// The examples of the README.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-mod readme {}

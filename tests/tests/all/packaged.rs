@@ -164,23 +164,20 @@ fn a_plugin_is_built_from_the_packages_alone() {
     );
 }
 
-/// The README of the sdk is run by its doc tests; what the guide shows stands there, too.
+/// What the pages show stands in a test of the sdk.
 #[test]
-fn what_the_guide_shows_is_run() {
+fn what_the_pages_show_is_run() {
     let text = |path: &str| fs::read_to_string(repository().join(path)).expect("a page");
-    let readme: String = text("sdk/README.md")
-        .lines()
-        .filter(|line| !line.starts_with("# fn"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let guide = text("docs/plugins/sdk.md");
-    let blocks: Vec<&str> = guide
-        .split("```rust\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next())
-        .collect();
-    assert!(blocks.len() >= 3);
-    for block in blocks {
-        assert!(readme.contains(block), "no doc test has this:\n{block}");
+    let run: String = ["action", "fail", "test"]
+        .map(|name| text(&format!("sdk/tests/guide/{name}.rs")))
+        .concat();
+    for page in ["sdk/README.md", "docs/plugins/sdk.md"] {
+        let page = text(page);
+        let blocks = page.split("```rust\n").skip(1);
+        let blocks: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(blocks.len(), 3);
+        for block in blocks {
+            assert!(run.contains(block), "no test has this:\n{block}");
+        }
     }
 }
