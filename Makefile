@@ -45,7 +45,7 @@ else
 endif
 
 doc:
-	$(CARGO) test --release --locked --workspace --doc
+	$(CARGO) test --release --locked --workspace --doc --features autokestra-sdk/v1_1
 	@# Those of the crates that are published; what they are built from was checked by clippy.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps --package autokestra-sdk --package autokestra-sdk-macros
 

@@ -182,3 +182,14 @@ fn common_errors_become_task_errors() {
 fn misuse_of_the_macros_is_told_at_its_place() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }
+
+/// The compiler writes more around our words, and other things with each version: they are held for the oldest that the sdk is built with.
+#[test]
+fn misuse_that_the_compiler_sees_is_told_in_our_words() {
+    let version = std::process::Command::new("rustc").arg("--version").output();
+    let version = version.expect("there is a compiler").stdout;
+    let oldest = concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"), ".");
+    if String::from_utf8_lossy(&version).starts_with(oldest) {
+        trybuild::TestCases::new().compile_fail("tests/ui/compiler/*.rs");
+    }
+}

@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_busy_server_is_tried_again() {
-        let host = FakeHost::new().expect(Expected::any(), Reply::status(503).header("retry-after", "7"));
+        let _host = FakeHost::new().expect(Expected::any(), Reply::status(503).header("retry-after", "7"));
         let error = export().unwrap_err();
         assert!(error.is_retryable());
         assert_eq!(error.wait().unwrap().as_secs(), 7);

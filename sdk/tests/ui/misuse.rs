@@ -79,6 +79,10 @@ enum WithoutWords {
 enum Wrong {
     #[fails("it is {0}", kode = "x")]
     Misspelt(u8),
+}
+
+#[derive(TaskError)]
+enum BadWords {
     #[fails("it is bad", code = "Bad Code")]
     BadCode,
 }

@@ -13,7 +13,7 @@ struct OnlyGiven {
 }
 
 #[action]
-fn takes_what_is_not_derived(input: Plain) -> Result<(), TaskError> {
+fn takes_what_is_not_derived(_: Plain) -> Result<(), TaskError> {
     Ok(())
 }
 
@@ -23,12 +23,12 @@ fn gives_what_is_not_derived() -> Result<Plain, TaskError> {
 }
 
 #[action]
-fn takes_no_mapping(input: String) -> Result<(), TaskError> {
+fn takes_no_mapping(_: String) -> Result<(), TaskError> {
     Ok(())
 }
 
 #[action]
-fn takes_an_output(input: OnlyGiven) -> Result<(), TaskError> {
+fn takes_an_output(_: OnlyGiven) -> Result<(), TaskError> {
     Ok(())
 }
 
