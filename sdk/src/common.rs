@@ -1,4 +1,4 @@
-//! Errors that turn into a [`TaskError`] by `?`.
+//! Errors that turn into a `TaskError` by `?`.
 
 use crate::TaskError;
 

@@ -80,7 +80,7 @@ pub fn write(name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<(), Ta
 /// ```
 ///
 /// # Errors
-/// As [`write`], or `invalid_json` where the value has no JSON.
+/// As [`write()`], or `invalid_json` where the value has no JSON.
 pub fn write_json<T: Serialize + ?Sized>(name: impl AsRef<Path>, value: &T) -> Result<(), TaskError> {
     write(name, serde_json::to_vec(value)?)
 }
@@ -102,7 +102,7 @@ pub fn write_json<T: Serialize + ?Sized>(name: impl AsRef<Path>, value: &T) -> R
 /// ```
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn create(name: impl AsRef<Path>) -> Result<File, TaskError> {
     let path = out(name.as_ref())?;
     File::create(&path).map_err(|error| failed("create", name.as_ref(), error))

@@ -29,7 +29,7 @@
 //!
 //! - [`log`] writes entries with fields, [`progress`] tells how far it is, [`state`] keeps small values across executions, [`files`] leaves files
 //!   for other tasks, [`http`] asks the web for what the workflow grants. `std::fs`, `std::env` and sockets work as well, where granted.
-//! - [`TaskError`] is how an action fails; common errors turn into one by `?`, an enum of your own does by its derive.
+//! - [`TaskError`](struct@TaskError) is how an action fails; common errors turn into one by `?`, an enum of your own does by its derive.
 //! - [`testing`] is for native tests of your actions.
 //!
 //! # The contract

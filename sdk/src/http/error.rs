@@ -41,7 +41,7 @@ pub enum ErrorKind {
     Unavailable,
 }
 
-/// Why a request has no response, or not the one that was wanted. By `?` it becomes a [`TaskError`].
+/// Why a request has no response, or not the one that was wanted. By `?` it becomes a [`TaskError`](struct@TaskError).
 ///
 /// ```
 /// # use autokestra_sdk::http::{ErrorKind, Request};

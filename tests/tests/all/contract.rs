@@ -60,7 +60,7 @@ fn came(place: &Place, plugin: &str) -> Value {
         })
         .collect();
     let logs = place.run("execution logs last --json").code(0);
-    let said: Vec<Value> = logs
+    let mut said: Vec<Value> = logs
         .stdout
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -78,6 +78,8 @@ fn came(place: &Place, plugin: &str) -> Value {
             ])
         })
         .collect();
+    // In order within each way of saying it.
+    said.sort_by_key(|line| line[2].to_string());
     json!({ "code": run.code, "tasks": tasks, "said": said })
 }
 
