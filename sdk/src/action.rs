@@ -1,5 +1,7 @@
 //! What stands between the contract and an author's function.
 
+use std::collections::{BTreeMap, HashMap};
+
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
@@ -33,16 +35,85 @@ pub struct ActionEntry {
 #[serde(deny_unknown_fields)]
 pub struct NoInput {}
 
+/// What an action may take: a mapping, as the `inputs` of a task are one. The derives make a type one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no input of an action",
+    label = "an action does not take this",
+    note = "the `inputs` of a task are a mapping: take a struct that derives `Input` (`Data`, where it is output as well)"
+)]
+pub trait Takes: DeserializeOwned + JsonSchema {}
+
+impl Takes for NoInput {}
+impl Takes for Value {}
+impl Takes for serde_json::Map<String, Value> {}
+impl<T: DeserializeOwned + JsonSchema> Takes for BTreeMap<String, T> {}
+impl<T: DeserializeOwned + JsonSchema> Takes for HashMap<String, T> {}
+
+/// What an action may give: all that serde writes and schemars describes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no output of an action",
+    label = "an action does not give this",
+    note = "derive `Output` for it (`Data`, where it is input as well)"
+)]
+pub trait Gives: Serialize + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + JsonSchema> Gives for T {}
+
+/// What an action may fail with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no failure of an action",
+    label = "an action does not fail with this",
+    note = "return a `TaskError`, or derive `TaskError` for an enum of your own"
+)]
+pub trait Fails: Into<TaskError> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<TaskError>> Fails for E {}
+
+/// Fails the build where two actions have one name.
+///
+/// # Panics
+/// Then, while the constant is made.
+pub const fn names_differ(actions: &[ActionEntry]) {
+    let mut one = 0;
+    while one < actions.len() {
+        let mut other = one + 1;
+        while other < actions.len() {
+            assert!(
+                !is_same(actions[one].name.as_bytes(), actions[other].name.as_bytes()),
+                "two actions have one name: give one another by `#[action(name = \"…\")]`"
+            );
+            other += 1;
+        }
+        one += 1;
+    }
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 /// The schema of what an action takes.
 #[must_use]
-pub fn input_schema<T: JsonSchema>() -> Schema {
+pub fn input_schema<T: Takes>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_deserialize();
     settings.into_generator().into_root_schema_for::<T>()
 }
 
 /// The schema of what an action gives.
 #[must_use]
-pub fn output_schema<T: JsonSchema>() -> Schema {
+pub fn output_schema<T: Gives>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<T>()
 }
@@ -53,9 +124,9 @@ pub fn output_schema<T: JsonSchema>() -> Schema {
 /// `invalid_input` with the pointer of the bad field, what the function fails with, or `invalid_output`.
 pub fn call<I, O, E>(input: &str, function: impl FnOnce(I) -> Result<O, E>) -> Result<String, TaskError>
 where
-    I: DeserializeOwned,
-    O: Serialize,
-    E: Into<TaskError>,
+    I: Takes,
+    O: Gives,
+    E: Fails,
 {
     let mut deserializer = serde_json::Deserializer::from_str(input);
     let input = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| invalid_input(&error))?;

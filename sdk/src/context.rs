@@ -1,6 +1,31 @@
 use std::time::{Duration, Instant};
 
-/// Where and as what an action runs.
+use crate::{TaskError, limit};
+
+/// Where and as what an action runs. An action that wants it takes a `&Context` as its first parameter.
+///
+/// ```
+/// use autokestra_sdk::prelude::*;
+///
+/// /// What was ordered.
+/// #[derive(Input)]
+/// struct Order {
+///     what: String,
+/// }
+///
+/// /// Books what was ordered.
+/// #[action]
+/// fn book(context: &Context, order: Order) -> Result<String, TaskError> {
+///     if context.attempt > 1 {
+///         log::info!("another try", attempt = context.attempt);
+///     }
+///     Ok(format!("{} by {}", order.what, context.idempotency_key))
+/// }
+/// # use autokestra_sdk::testing::FakeHost;
+/// # let host = FakeHost::new().idempotency_key("key").attempt(2);
+/// # assert_eq!(book(&host.context(), Order { what: "tea".into() }).unwrap(), "tea by key");
+/// # assert_eq!(host.logs()[0].field("attempt"), Some("2"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Context {
@@ -21,7 +46,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context for tests: the first attempt of `task` in `execution`, without a deadline.
+    /// A context for tests: the first attempt of `task` in `workflow`, without a deadline. A [`FakeHost`](crate::testing::FakeHost) makes others.
+    ///
+    /// ```
+    /// # use autokestra_sdk::Context;
+    /// assert_eq!(Context::for_tests().attempt, 1);
+    /// ```
     #[must_use]
     pub fn for_tests() -> Self {
         Self {
@@ -35,14 +65,54 @@ impl Context {
         }
     }
 
-    /// What is left until the attempt is stopped, where there is a limit.
+    /// What is left until the attempt is stopped, or the action's own `timeout` is over, where there is a limit.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let host = autokestra_sdk::testing::FakeHost::new().deadline(Duration::from_secs(30));
+    /// # let context = host.context();
+    /// if context.time_left().is_some_and(|left| left < Duration::from_secs(60)) {
+    ///     // Not enough for all of it.
+    /// }
+    /// # assert!(context.time_left().unwrap() > Duration::ZERO);
+    /// ```
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the deadline is one of this process's own clock"
-    )]
     pub fn time_left(&self) -> Option<Duration> {
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        limit::earlier(self.deadline, limit::deadline())
+            .map(|deadline| deadline.saturating_duration_since(limit::now()))
+    }
+
+    /// Fails where no time is left. For loops that compute: nothing stops them at the action's own `timeout` otherwise.
+    ///
+    /// ```
+    /// use autokestra_sdk::prelude::*;
+    ///
+    /// /// What is added up.
+    /// #[derive(Input)]
+    /// struct Sum {
+    ///     numbers: Vec<u64>,
+    /// }
+    ///
+    /// /// Adds up numbers.
+    /// #[action(timeout = "5s")]
+    /// fn sum(context: &Context, input: Sum) -> Result<u64, TaskError> {
+    ///     let mut sum = 0;
+    ///     for number in input.numbers {
+    ///         context.check_time()?;
+    ///         sum += number;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    /// # assert_eq!(sum(&Context::for_tests(), Sum { numbers: vec![1, 2] }).unwrap(), 3);
+    /// ```
+    ///
+    /// # Errors
+    /// `timeout`, which another attempt may not meet.
+    pub fn check_time(&self) -> Result<(), TaskError> {
+        if self.time_left() == Some(Duration::ZERO) {
+            Err(TaskError::retryable("timeout", "the time of the action is over"))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -1,13 +1,67 @@
 //! Log entries with a level and fields: `log::info!("rendering", rows = 3)`. The message may capture variables: `"{count} rows"`.
 //!
-//! What is printed is logged as well: stdout as INFO, stderr as WARN.
+//! What is printed is logged as well: stdout as INFO, stderr as WARN. Secrets are masked by the host, whatever says them.
+//!
+//! ```
+//! use autokestra_sdk::log;
+//!
+//! let count = 3;
+//! log::debug!("looking for {count} rows");
+//! log::info!("rendered", rows = count, format = "html");
+//! log::warn!("a row is empty", row = 2);
+//! log::error!("the footer is missing");
+//! ```
 
+/// Logs for whoever looks for a fault.
+///
+/// ```
+/// # use autokestra_sdk::log;
+/// # let host = autokestra_sdk::testing::FakeHost::new();
+/// log::debug!("asking", page = 2);
+/// # assert_eq!(host.logs()[0].level, log::Level::Debug);
+/// ```
+#[doc(inline)]
 pub use crate::__log_debug as debug;
+
+/// Logs a fault.
+///
+/// ```
+/// # use autokestra_sdk::log;
+/// # let host = autokestra_sdk::testing::FakeHost::new();
+/// log::error!("the footer is missing");
+/// # assert_eq!(host.logs()[0].level, log::Level::Error);
+/// ```
+#[doc(inline)]
 pub use crate::__log_error as error;
+
+/// Logs what went on.
+///
+/// ```
+/// # use autokestra_sdk::log;
+/// # let host = autokestra_sdk::testing::FakeHost::new();
+/// log::info!("rendered", rows = 3, format = "html");
+/// # assert_eq!(host.logs()[0].level, log::Level::Info);
+/// ```
+#[doc(inline)]
 pub use crate::__log_info as info;
+
+/// Logs what may become a fault.
+///
+/// ```
+/// # use autokestra_sdk::log;
+/// # let host = autokestra_sdk::testing::FakeHost::new();
+/// log::warn!("a row is empty", row = 2);
+/// # assert_eq!(host.logs()[0].level, log::Level::Warn);
+/// ```
+#[doc(inline)]
 pub use crate::__log_warn as warn;
 
 /// How grave an entry is.
+///
+/// ```
+/// # use autokestra_sdk::log::Level;
+/// assert!(Level::Warn > Level::Info);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// For whoever looks for a fault.
@@ -20,8 +74,21 @@ pub enum Level {
     Error,
 }
 
-/// Writes one entry. The macros of this module are shorter.
+/// Writes one entry, whose level or fields are known only when it is written. The macros of this module are shorter.
+///
+/// ```
+/// # use autokestra_sdk::log::{self, Level};
+/// # let host = autokestra_sdk::testing::FakeHost::new();
+/// let late = true;
+/// let level = if late { Level::Warn } else { Level::Info };
+/// log::emit(level, "delivered", &[("order", "4711".to_owned())]);
+/// # assert_eq!(host.logs()[0].field("order"), Some("4711"));
+/// ```
 pub fn emit(level: Level, message: &str, fields: &[(&str, String)]) {
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
     #[cfg(target_family = "wasm")]
     {
         use crate::bindings::autokestra::plugin::log;
@@ -31,19 +98,10 @@ pub fn emit(level: Level, message: &str, fields: &[(&str, String)]) {
             Level::Warn => log::Level::Warn,
             Level::Error => log::Level::Error,
         };
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.clone()))
-            .collect();
         log::emit(level, message, &fields);
     }
     #[cfg(not(target_family = "wasm"))]
-    {
-        use std::io::Write as _;
-        let fields: String = fields.iter().map(|(key, value)| format!(" {key}={value}")).collect();
-        // In a test, where the harness shows it; a closed stderr is no reason to fail.
-        drop(writeln!(std::io::stderr(), "{level:?}: {message}{fields}"));
-    }
+    crate::testing::logged(level, message, fields);
 }
 
 #[doc(hidden)]
@@ -58,22 +116,18 @@ macro_rules! __log {
     };
 }
 
-/// Logs at the level DEBUG.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_debug { ($($rest:tt)*) => { $crate::__log!(Debug, $($rest)*) }; }
 
-/// Logs at the level INFO.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_info { ($($rest:tt)*) => { $crate::__log!(Info, $($rest)*) }; }
 
-/// Logs at the level WARN.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_warn { ($($rest:tt)*) => { $crate::__log!(Warn, $($rest)*) }; }
 
-/// Logs at the level ERROR.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_error { ($($rest:tt)*) => { $crate::__log!(Error, $($rest)*) }; }

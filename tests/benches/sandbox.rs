@@ -147,6 +147,10 @@ impl StateSource for NoState {
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
         Box::pin(async { Ok(None) })
     }
+
+    fn keys<'a>(&'a self, _: &'a str, _: usize) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 impl Ours {
@@ -287,6 +291,10 @@ impl state::Host for State {
 
     async fn delete(&mut self, _: String) -> wasmtime::Result<Result<(), String>> {
         Ok(Ok(()))
+    }
+
+    async fn keys(&mut self, _: String) -> wasmtime::Result<Result<Vec<String>, String>> {
+        Ok(Ok(Vec::new()))
     }
 }
 

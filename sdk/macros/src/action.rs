@@ -1,9 +1,12 @@
 //! `#[action]`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned as _;
 use syn::{FnArg, Ident, ItemFn, LitStr, ReturnType, Token, Type};
+
+use crate::duration;
 
 /// What stands in the attribute's brackets.
 #[derive(Default)]
@@ -11,13 +14,20 @@ pub(crate) struct Arguments {
     idempotent: bool,
     name: Option<LitStr>,
     title: Option<LitStr>,
+    /// In milliseconds.
+    timeout: Option<u64>,
 }
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut arguments = Self::default();
+        let mut seen: Vec<Ident> = Vec::new();
         while !input.is_empty() {
             let key: Ident = input.parse()?;
+            if seen.contains(&key) {
+                return Err(syn::Error::new(key.span(), format!("`{key}` stands twice")));
+            }
+            seen.push(key.clone());
             match key.to_string().as_str() {
                 "idempotent" => arguments.idempotent = true,
                 "name" => {
@@ -28,9 +38,14 @@ impl Parse for Arguments {
                     input.parse::<Token![=]>()?;
                     arguments.title = Some(input.parse()?);
                 }
+                "timeout" => {
+                    input.parse::<Token![=]>()?;
+                    arguments.timeout = Some(duration::millis(&input.parse()?)?);
+                }
                 other => {
-                    let text =
-                        format!("`{other}` is unknown; there are `idempotent`, `name = \"…\"` and `title = \"…\"`");
+                    let text = format!(
+                        "`{other}` is unknown; there are `idempotent`, `name = \"…\"`, `timeout = \"30s\"` and `title = \"…\"`"
+                    );
                     return Err(syn::Error::new(key.span(), text));
                 }
             }
@@ -78,10 +93,14 @@ pub(crate) fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<To
     let input = call.input;
     let invoke = call.invoke;
     let output_schema = output_type(output)?;
+    // At the types, so that what is wrong with them is told there.
+    let takes = quote_spanned!(input.span()=> ::autokestra_sdk::__private::input_schema::<#input>);
+    let gives = quote_spanned!(output_schema.span()=> ::autokestra_sdk::__private::output_schema::<#output_schema>);
+    let limited = limited(function, arguments.timeout);
     Ok(quote! {
         // An action owns its input, whatever it does with it.
         #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
-        #function
+        #limited
 
         #[doc(hidden)]
         #[allow(non_upper_case_globals)]
@@ -90,14 +109,29 @@ pub(crate) fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<To
             title: #title,
             description: #description,
             idempotent: #idempotent,
-            input_schema: ::autokestra_sdk::__private::input_schema::<#input>,
-            output_schema: ::autokestra_sdk::__private::output_schema::<#output_schema>,
+            input_schema: #takes,
+            output_schema: #gives,
             run: |context, input| {
                 let _ = context;
                 ::autokestra_sdk::__private::call(input, |input: #input| #invoke)
             },
         };
     })
+}
+
+/// The function, which begins by setting its own limit.
+fn limited(function: &ItemFn, timeout: Option<u64>) -> TokenStream {
+    let Some(millis) = timeout else {
+        return quote!(#function);
+    };
+    let ItemFn { attrs, vis, sig, block } = function;
+    quote! {
+        #(#attrs)*
+        #vis #sig {
+            let _limit_of_the_action = ::autokestra_sdk::__private::limit(#millis);
+            #block
+        }
+    }
 }
 
 struct Call {

@@ -56,6 +56,12 @@ pub(crate) fn derive(item: DeriveInput, usage: Use) -> syn::Result<TokenStream> 
             }
         }
     });
+    let takes_it = takes.then(|| {
+        quote! {
+            #[automatically_derived]
+            impl ::autokestra_sdk::__private::Takes for #name {}
+        }
+    });
     Ok(quote! {
         const _: () = {
             use ::autokestra_sdk::__private::{schemars, serde};
@@ -67,6 +73,7 @@ pub(crate) fn derive(item: DeriveInput, usage: Use) -> syn::Result<TokenStream> 
 
             #reads
             #writes
+            #takes_it
 
             #[automatically_derived]
             impl schemars::JsonSchema for #name {

@@ -2,6 +2,8 @@
 
 mod action;
 mod data;
+mod duration;
+mod fault;
 mod plugin;
 
 use proc_macro::TokenStream;
@@ -29,10 +31,22 @@ pub fn derive_data(item: TokenStream) -> TokenStream {
     expand(item, |item| data::derive(item, data::Use::Both))
 }
 
+/// Makes an enum of the ways to fail one that turns into a task error: each variant has its message, code and whether to try again.
+///
+/// `#[fails("no invoice {id}")]` is the message; fields are captured by name, or as `{0}`. `code = "…"` is the variant's name in `snake_case` unless it
+/// stands there, `retryable` lets the workflow try again, `retry_after = "30s"` not before that. `#[fails(transparent)]` on a variant that holds
+/// one other error fails as that does, and makes `?` turn it into the variant. The enum has a `Display` then.
+#[proc_macro_derive(TaskError, attributes(fails))]
+pub fn derive_task_error(item: TokenStream) -> TokenStream {
+    expand(item, |item: syn::DeriveInput| fault::derive(&item))
+}
+
 /// Makes a function an action: `fn(&Context, Input) -> Result<Output, TaskError>`, of which both parameters may be missing.
 ///
 /// Its doc comment is the description. `#[action(idempotent)]` says that running it twice is the same as once, `name = "…"` and
-/// `title = "…"` replace what is made of the function's name.
+/// `title = "…"` replace what is made of the function's name. `timeout = "30s"` is the time that the action gives itself: the HTTP requests that
+/// it makes end with it, and `Context::time_left` and `check_time` know it. What stops an attempt in whatever it does is the workflow's
+/// `timeoutSeconds`. An action may return any error that turns into a `TaskError`.
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = syn::parse_macro_input!(arguments as action::Arguments);

@@ -1,7 +1,9 @@
 //! `plugin!`.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitStr, Path, Token, bracketed};
@@ -22,6 +24,15 @@ impl Parse for Plugin {
         while !input.is_empty() {
             let key: Ident = input.parse()?;
             input.parse::<Token![:]>()?;
+            let twice = match key.to_string().as_str() {
+                "name" => name.is_some(),
+                "description" => description.is_some(),
+                "actions" => actions.is_some(),
+                _ => false,
+            };
+            if twice {
+                return Err(syn::Error::new(key.span(), format!("`{key}` stands twice")));
+            }
             match key.to_string().as_str() {
                 "name" => name = Some(input.parse::<LitStr>()?),
                 "description" => description = Some(input.parse()?),
@@ -67,7 +78,11 @@ pub(crate) fn expand(plugin: &Plugin) -> syn::Result<TokenStream> {
         return Err(syn::Error::new(plugin.name.span(), "a plugin has at least one action"));
     }
     let mut entries = Vec::new();
+    let mut seen = BTreeSet::new();
     for action in &plugin.actions {
+        if !seen.insert(action.to_token_stream().to_string()) {
+            return Err(syn::Error::new_spanned(action, "this action stands twice"));
+        }
         let mut path = action.clone();
         let last = path
             .segments
@@ -84,6 +99,8 @@ pub(crate) fn expand(plugin: &Plugin) -> syn::Result<TokenStream> {
     Ok(quote! {
         #[doc(hidden)]
         const __ACTIONS: &[::autokestra_sdk::__private::ActionEntry] = &[#(#entries),*];
+
+        const _: () = ::autokestra_sdk::__private::names_differ(__ACTIONS);
 
         #[cfg(target_family = "wasm")]
         const _: () = {

@@ -3,18 +3,32 @@ use std::time::Duration;
 use serde::Serialize;
 use url::Url;
 
+use super::redirect::{Chain, redirect, target};
 use super::{Error, ErrorKind, Response, wire};
+use crate::limit;
 
 /// Most redirects that are followed unless a request says otherwise.
 const REDIRECTS: u32 = 10;
 
-/// Headers that speak for the caller, so another origin must not see them.
-const SECRET_HEADERS: &[&str] = &["authorization", "cookie", "proxy-authorization"];
-
-/// Headers that belong to a body.
-const BODY_HEADERS: &[&str] = &["content-type", "content-length", "content-encoding"];
-
 /// A request that is being made.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use autokestra_sdk::{json, http::Request};
+/// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+/// # let host = FakeHost::new().expect(
+/// #     Expected::post("https://api.example.com/items?dry=true").header("authorization", "Bearer token").json(&json!({ "name": "tea" })),
+/// #     Reply::status(201),
+/// # );
+/// let response = Request::post("https://api.example.com/items")
+///     .query("dry", "true")
+///     .header("authorization", "Bearer token")
+///     .json(&json!({ "name": "tea" }))
+///     .timeout(Duration::from_secs(10))
+///     .send()?;
+/// assert_eq!(response.status(), 201);
+/// # Ok::<_, autokestra_sdk::TaskError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Request {
     method: String,
@@ -27,7 +41,10 @@ pub struct Request {
 }
 
 /// One request of a chain of redirects.
-#[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a guest sends it"))]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    expect(dead_code, reason = "nothing waits outside of the sandbox")
+)]
 pub(super) struct Hop<'a> {
     pub(super) method: &'a str,
     pub(super) url: &'a Url,
@@ -38,6 +55,16 @@ pub(super) struct Hop<'a> {
 
 impl Request {
     /// A request of any method.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::new("OPTIONS", "https://example.com");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "OPTIONS");
+    /// ```
     #[must_use]
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self {
@@ -52,18 +79,112 @@ impl Request {
     }
 
     /// A GET request.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::get("https://example.com/items/7");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "GET");
+    /// ```
     #[must_use]
     pub fn get(url: impl Into<String>) -> Self {
         Self::new("GET", url)
     }
 
     /// A POST request.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::post("https://example.com/items/7");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "POST");
+    /// ```
     #[must_use]
     pub fn post(url: impl Into<String>) -> Self {
         Self::new("POST", url)
     }
 
+    /// A PUT request.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::put("https://example.com/items/7");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "PUT");
+    /// ```
+    #[must_use]
+    pub fn put(url: impl Into<String>) -> Self {
+        Self::new("PUT", url)
+    }
+
+    /// A PATCH request.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::patch("https://example.com/items/7");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "PATCH");
+    /// ```
+    #[must_use]
+    pub fn patch(url: impl Into<String>) -> Self {
+        Self::new("PATCH", url)
+    }
+
+    /// A DELETE request.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::delete("https://example.com/items/7");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "DELETE");
+    /// ```
+    #[must_use]
+    pub fn delete(url: impl Into<String>) -> Self {
+        Self::new("DELETE", url)
+    }
+
+    /// A HEAD request.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::head("https://example.com/items/7");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "HEAD");
+    /// ```
+    #[must_use]
+    pub fn head(url: impl Into<String>) -> Self {
+        Self::new("HEAD", url)
+    }
+
     /// Adds a header.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::get("https://example.com/").header("accept", "text/html");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// assert_eq!(asked.header("accept"), Some("text/html"));
+    /// ```
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into().to_ascii_lowercase(), value.into()));
@@ -71,6 +192,16 @@ impl Request {
     }
 
     /// Adds a pair to the URL's query, encoded.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::get("https://example.com/search").query("q", "tea & cake");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// assert_eq!(asked.url, "https://example.com/search?q=tea+%26+cake");
+    /// ```
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
@@ -78,6 +209,16 @@ impl Request {
     }
 
     /// Sets the body.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::put("https://example.com/").body("plain text");
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// assert_eq!(asked.body, b"plain text");
+    /// ```
     #[must_use]
     pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.body = Ok(bytes.into());
@@ -85,6 +226,17 @@ impl Request {
     }
 
     /// Sets a JSON body, and its content type unless a header did.
+    ///
+    /// ```
+    /// # use autokestra_sdk::json;
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::post("https://example.com/").json(&json!({ "name": "tea" }));
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// assert_eq!(asked.body, br#"{"name":"tea"}"#);
+    /// ```
     #[must_use]
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
         self.body = serde_json::to_vec(value).map_err(|error| error.to_string());
@@ -92,6 +244,16 @@ impl Request {
     }
 
     /// Sets a form as the body, and its content type unless a header did.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::post("https://example.com/").form([("user", "ada"), ("again", "yes & no")]);
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// assert_eq!(asked.body, b"user=ada&again=yes+%26+no");
+    /// ```
     #[must_use]
     pub fn form<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut form = form_urlencoded::Serializer::new(String::new());
@@ -100,7 +262,18 @@ impl Request {
         self.content_type("application/x-www-form-urlencoded")
     }
 
-    /// Limits the wait for the connection, the first byte, and the time between two.
+    /// Limits the wait for the connection, the first byte, and the time between two. An action's own `timeout` limits them as well.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(200));
+    /// let request = Request::get("https://example.com/").timeout(Duration::from_secs(5));
+    /// # request.send().unwrap();
+    /// # let asked = &host.requests()[0];
+    /// # assert_eq!(asked.method, "GET");
+    /// ```
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
@@ -108,6 +281,15 @@ impl Request {
     }
 
     /// Sets how many redirects are followed; 0 returns the redirect itself.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(302).header("location", "/there"));
+    /// let response = Request::get("https://example.com/here").redirects(0).send()?;
+    /// assert_eq!(response.header("location"), Some("/there"));
+    /// # Ok::<_, autokestra_sdk::TaskError>(())
+    /// ```
     #[must_use]
     pub fn redirects(mut self, most: u32) -> Self {
         self.redirects = most;
@@ -123,6 +305,15 @@ impl Request {
 
     /// Sends it, and waits for the head of the response.
     ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(404));
+    /// let response = Request::get("https://example.com/nothing").send()?;
+    /// assert_eq!(response.status(), 404);
+    /// # Ok::<_, autokestra_sdk::TaskError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error`]; a response of any status is none.
     pub fn send(self) -> Result<Response, Error> {
@@ -135,12 +326,13 @@ impl Request {
         };
         let mut left = self.redirects;
         loop {
+            let timeout = timeout(self.timeout, &chain.url)?;
             let response = wire::send(&Hop {
                 method: &chain.method,
                 url: &chain.url,
                 headers: &chain.headers,
                 body: &chain.body,
-                timeout: self.timeout,
+                timeout,
             })?;
             let Some(next) = redirect(&chain.url, &response)? else {
                 return Ok(response);
@@ -158,129 +350,34 @@ impl Request {
     }
 }
 
-/// What is sent next.
-struct Chain {
-    url: Url,
-    method: String,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-}
-
-impl Chain {
-    /// Goes where a redirect points, with what may go there.
-    fn follow(&mut self, next: Url, status: u16) {
-        if next.origin() != self.url.origin() {
-            self.headers
-                .retain(|(name, _)| !SECRET_HEADERS.contains(&name.as_str()) && name != "host");
-        }
-        // 303 asks for a GET; of 301 and 302 after a POST everybody makes one.
-        if status == 303 && self.method != "HEAD" || matches!(status, 301 | 302) && self.method == "POST" {
-            "GET".clone_into(&mut self.method);
-            self.body.clear();
-            self.headers.retain(|(name, _)| !BODY_HEADERS.contains(&name.as_str()));
-        }
-        self.url = next;
+/// What a request may take: what it says itself, and what is left to the action.
+fn timeout(own: Option<Duration>, url: &Url) -> Result<Option<Duration>, Error> {
+    let left = limit::left();
+    if left == Some(Duration::ZERO) {
+        let text = format!("the time of the action was over before `{}` was asked", url.authority());
+        return Err(Error::new(ErrorKind::Timeout, text));
     }
-}
-
-fn target(url: &str, query: &[(String, String)]) -> Result<Url, Error> {
-    let wrong = |why: &str| Error::new(ErrorKind::Request, format!("`{url}` is no URL to ask: {why}"));
-    let mut parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(wrong("it must begin with http:// or https://"));
-    }
-    if parsed.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("it names no host"));
-    }
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(wrong("put the user and the password into an `authorization` header"));
-    }
-    if !query.is_empty() {
-        parsed.query_pairs_mut().extend_pairs(query);
-    }
-    parsed.set_fragment(None);
-    Ok(parsed)
-}
-
-/// Where a response sends its caller, if it does.
-fn redirect(url: &Url, response: &Response) -> Result<Option<Url>, Error> {
-    if !matches!(response.status(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let Some(location) = response.header("location") else {
-        return Ok(None);
-    };
-    let next = url.join(location).map_err(|error| {
-        Error::new(
-            ErrorKind::Protocol,
-            format!("`{url}` redirects to `{location}`: {error}"),
-        )
-    })?;
-    target(next.as_str(), &[]).map(Some)
+    Ok(match (own, left) {
+        (Some(own), Some(left)) => Some(own.min(left)),
+        (own, left) => own.or(left),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn chain(url: &str, method: &str) -> Chain {
-        let headers = ["authorization", "cookie", "accept", "content-type"];
-        Chain {
-            url: Url::parse(url).unwrap(),
-            method: method.to_owned(),
-            headers: headers.iter().map(|name| ((*name).to_owned(), b"x".to_vec())).collect(),
-            body: b"body".to_vec(),
-        }
-    }
-
-    fn names(chain: &Chain) -> Vec<&str> {
-        chain.headers.iter().map(|(name, _)| name.as_str()).collect()
-    }
-
     #[test]
-    fn another_origin_does_not_see_who_asks() {
-        let mut same = chain("https://a.example/x", "GET");
-        same.follow(Url::parse("https://a.example/y").unwrap(), 302);
-        assert_eq!(names(&same), ["authorization", "cookie", "accept", "content-type"]);
-        for other in ["https://b.example/y", "http://a.example/y", "https://a.example:444/y"] {
-            let mut changed = chain("https://a.example/x", "GET");
-            changed.follow(Url::parse(other).unwrap(), 302);
-            assert_eq!(names(&changed), ["accept", "content-type"], "{other}");
-        }
-    }
-
-    #[test]
-    fn a_post_becomes_a_get_where_the_status_says_so() {
-        for (status, method, body) in [
-            (301, "GET", 0),
-            (302, "GET", 0),
-            (303, "GET", 0),
-            (307, "POST", 4),
-            (308, "POST", 4),
-        ] {
-            let mut chain = chain("https://a.example/x", "POST");
-            chain.follow(Url::parse("https://a.example/y").unwrap(), status);
-            assert_eq!((chain.method.as_str(), chain.body.len()), (method, body), "{status}");
-        }
-    }
-
-    #[test]
-    fn targets_are_web_addresses_without_users() {
-        for wrong in [
-            "",
-            "example.com",
-            "ftp://example.com",
-            "https://",
-            "https://u:p@example.com",
-            "file:///etc/passwd",
-        ] {
-            assert_eq!(target(wrong, &[]).unwrap_err().kind(), ErrorKind::Request, "{wrong}");
-        }
-        let query = [("a b".to_owned(), "ü&=".to_owned())];
-        assert_eq!(
-            target("https://example.com/x?y=1#z", &query).unwrap().as_str(),
-            "https://example.com/x?y=1&a+b=%C3%BC%26%3D"
-        );
+    fn a_request_has_no_more_time_than_its_action() {
+        let url = Url::parse("https://a.example/x").unwrap();
+        let second = Duration::from_secs(1);
+        assert_eq!(timeout(Some(second), &url).unwrap(), Some(second));
+        assert_eq!(timeout(None, &url).unwrap(), None);
+        let _hour = limit::limit(3_600_000);
+        assert_eq!(timeout(Some(second), &url).unwrap(), Some(second));
+        assert!(timeout(None, &url).unwrap().is_some_and(|left| left > second));
+        let _none = limit::limit(0);
+        assert_eq!(timeout(Some(second), &url).unwrap_err().kind(), ErrorKind::Timeout);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::request::Hop;
-use super::response::{Body, Response};
+use super::response::Response;
 use super::{Error, ErrorKind};
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{
@@ -102,8 +102,7 @@ pub(super) fn send(hop: &Hop<'_>) -> Result<Response, Error> {
         let stream = body
             .stream()
             .map_err(|()| Error::new(ErrorKind::Protocol, "the host gave no body"))?;
-        let body = Body(Incoming { stream, _body: body });
-        return Ok(Response { status, headers, body });
+        return Ok(Response::new(status, headers, Incoming { stream, _body: body }));
     }
     Err(written
         .err()

@@ -49,6 +49,14 @@ pub(crate) fn step(verb: &str, words: &[String], _: &mut Kept) -> Option<Came> {
             state::set("key", &value).map(|()| "done".to_owned())
         }
         "state-get" => state::get(word(words, 0)).map(|value| value.unwrap_or_else(|| "nothing".to_owned())),
+        "state-keys" => {
+            let prefix = word(words, 0);
+            (0..number(words, 1).max(1))
+                .try_fold(0, |_, _| state::keys(prefix).map(|keys| keys.len()))
+                .map(|keys| keys.to_string())
+        }
+        "state-set" => state::set(word(words, 0), "1").map(|()| "done".to_owned()),
+        "state-keys-long" => state::keys(&"k".repeat(size)).map(|keys| keys.len().to_string()),
         "allocate" => {
             black_box(vec![1_u8; size]);
             done()

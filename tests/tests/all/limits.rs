@@ -21,6 +21,10 @@ impl StateSource for NoState {
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
         Box::pin(async { Ok(None) })
     }
+
+    fn keys<'a>(&'a self, _: &'a str, _: usize) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 async fn run(sandbox: &Sandbox, plugin: &Arc<Plugin>, fuel: Option<u64>, pinned: Option<Pinned>) -> Report {

@@ -86,6 +86,7 @@ fn tries(ability: Ability) -> Vec<Vec<&'static str>> {
             "autokestra:plugin/state#get",
             "autokestra:plugin/state#set",
             "autokestra:plugin/state#delete",
+            "autokestra:plugin/state#keys",
         ]),
         Ability::Log => vec![
             vec!["autokestra:plugin/log#emit"],
@@ -184,6 +185,10 @@ struct NothingKept;
 impl StateSource for NothingKept {
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
         Box::pin(async { Ok(None) })
+    }
+
+    fn keys<'a>(&'a self, _: &'a str, _: usize) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }
 

@@ -27,6 +27,13 @@ impl StateSource for StoredState {
             Ok(opened.map(|value| value.to_string()))
         })
     }
+
+    fn keys<'a>(&'a self, prefix: &'a str, most: usize) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(async move {
+            let found = self.store.state_keys(&self.workflow, &self.plugin, prefix, most).await;
+            found.map_err(|error| format!("read the plugin's state: {error}"))
+        })
+    }
 }
 
 impl fmt::Debug for StoredState {

@@ -84,6 +84,9 @@ pub struct Context {
 pub trait StateSource: Send + Sync + fmt::Debug {
     /// The JSON text under `key`.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, String>>;
+
+    /// The first `most` keys that begin with `prefix`, in order of their bytes.
+    fn keys<'a>(&'a self, prefix: &'a str, most: usize) -> BoxFuture<'a, Result<Vec<String>, String>>;
 }
 
 /// Where a log line came from.

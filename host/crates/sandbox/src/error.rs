@@ -38,7 +38,7 @@ pub enum LoadError {
         reason: String,
     },
     /// It is a component of another world.
-    #[error("{origin} does not implement the world `autokestra:plugin@1.0.0`: {reason}")]
+    #[error("{origin} does not implement the world `autokestra:plugin/plugin`: {reason}")]
     WrongWorld {
         /// Where it came from.
         origin: String,

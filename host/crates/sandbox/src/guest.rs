@@ -1,11 +1,12 @@
 //! The host's side of one instance: its context, its limits, and the interfaces of our own contract.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use autokestra_secrets::Masker;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types as filesystem};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -14,6 +15,7 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use crate::attempt::{GuestEvent, LogLevel, StateSource, Stream};
 use crate::bindings::autokestra::plugin::{log, progress, state, types};
 use crate::capture::{SharedBudget, locked};
+use crate::contract;
 use crate::files::{Files, FilesView, GuardedFiles};
 use crate::http::Http;
 use crate::limiter::Limiter;
@@ -30,6 +32,8 @@ const KEY_BYTES_MAX: usize = 256;
 const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Most values that one attempt may set or remove.
 const CHANGES_MAX: usize = 100;
+/// Most keys that are told at once: they all go into the guest's memory, 2.5 MiB of them at most.
+const KEYS_MAX: usize = 10_000;
 
 /// What belongs to one instance.
 pub(crate) struct GuestState {
@@ -92,10 +96,7 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     network::link(linker)?;
     linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    log::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
-    progress::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
-    state::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)?;
-    types::add_to_linker::<_, HasSelf<HostSide>>(linker, |guest| &mut guest.host)
+    contract::link(linker)
 }
 
 impl HostSide {
@@ -191,12 +192,46 @@ impl state::Host for HostSide {
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), String>> {
         Ok(self.change(key, None))
     }
+
+    async fn keys(&mut self, prefix: String) -> wasmtime::Result<Result<Vec<String>, String>> {
+        if prefix.len() > KEY_BYTES_MAX {
+            return Ok(Err(format!("a key has 1 to {KEY_BYTES_MAX} bytes")));
+        }
+        // So many more may turn out to be removed.
+        let kept = match self.source.clone() {
+            Some(source) => source.keys(&prefix, KEYS_MAX + CHANGES_MAX + 1).await,
+            None => Ok(Vec::new()),
+        };
+        Ok(kept.and_then(|kept| self.changed_keys(&prefix, kept)))
+    }
 }
 
 impl HostSide {
+    /// The keys that were kept before, as this attempt changed them.
+    fn changed_keys(&self, prefix: &str, kept: Vec<String>) -> Result<Vec<String>, String> {
+        let mut keys: BTreeSet<String> = kept.into_iter().collect();
+        for (key, value) in self.changes.iter().filter(|(key, _)| key.starts_with(prefix)) {
+            if value.is_some() {
+                keys.insert(key.clone());
+            } else {
+                keys.remove(key);
+            }
+        }
+        if keys.len() > KEYS_MAX {
+            return Err(format!(
+                "more than {KEYS_MAX} keys begin with `{prefix}`; ask by a longer prefix"
+            ));
+        }
+        Ok(keys.into_iter().collect())
+    }
+
     fn change(&mut self, key: String, value: Option<Value>) -> Result<(), String> {
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
             return Err(format!("a key has 1 to {KEY_BYTES_MAX} bytes"));
+        }
+        // Keys are kept as they are, and told again: a secret has no place in one.
+        if self.masker.mask(&key).as_str() != key {
+            return Err("the key holds a secret".to_owned());
         }
         if let Some(known) = self.changes.iter_mut().find(|(changed, _)| *changed == key) {
             known.1 = value;

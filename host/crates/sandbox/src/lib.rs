@@ -11,6 +11,7 @@ mod capabilities;
 mod capture;
 mod codegen;
 mod compile;
+mod contract;
 mod denial;
 mod error;
 mod failure;

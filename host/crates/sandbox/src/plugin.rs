@@ -11,6 +11,7 @@ use wasmtime::component::Component;
 
 use crate::bindings::{GuestPre, Manifest};
 use crate::capabilities::{Ability, Capabilities};
+use crate::contract;
 use crate::error::LoadError;
 use crate::guest::GuestState;
 use crate::reach::Proof;
@@ -82,10 +83,11 @@ pub(crate) fn check_world(engine: &wasmtime::Engine, component: &Component, orig
     for (name, _) in ty.imports(engine) {
         if let Some(rest) = name.strip_prefix("autokestra:plugin/")
             && let Some((_, version)) = rest.split_once('@')
-            && !version.starts_with("1.0.")
+            && !contract::serves(version)
         {
             return wrong(format!(
-                "it is made for version {version} of the contract, and this program serves 1.0"
+                "it is made for version {version} of the contract, and this program serves {}",
+                contract::served()
             ));
         }
     }

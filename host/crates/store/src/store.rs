@@ -142,6 +142,15 @@ pub trait Store: Send + Sync + fmt::Debug {
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<SealedJson>, StoreError>>;
 
+    /// The first `most` keys beginning with `prefix` under which a plugin keeps values for a workflow, in order of their bytes.
+    fn state_keys<'a>(
+        &'a self,
+        workflow: &'a WorkflowId,
+        plugin: &'a PluginName,
+        prefix: &'a str,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+
     /// All secrets, sealed, as they are at one moment.
     fn secrets(&self) -> BoxFuture<'_, Result<SecretRows, StoreError>>;
 

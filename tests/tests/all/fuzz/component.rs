@@ -139,6 +139,10 @@ impl StateSource for NoState {
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, std::result::Result<Option<String>, String>> {
         Box::pin(async { Ok(None) })
     }
+
+    fn keys<'a>(&'a self, _: &'a str, _: usize) -> BoxFuture<'a, std::result::Result<Vec<String>, String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 async fn run(plugin: Arc<Plugin>, action: String) {

@@ -8,7 +8,7 @@ use wasmtime::{Config, Engine};
 
 use crate::codegen;
 
-/// The version of the contract that a kept manifest was given by.
+/// The version of the contract that gave the manifest its shape; 1.1 did not change it.
 const CONTRACT: &str = "1.0.0";
 
 /// What code is made for: an engine of these settings.

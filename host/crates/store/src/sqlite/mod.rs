@@ -430,6 +430,20 @@ impl Store for SqliteStore {
         })
     }
 
+    fn state_keys<'a>(
+        &'a self,
+        workflow: &'a WorkflowId,
+        plugin: &'a PluginName,
+        prefix: &'a str,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        let path = self.readers.path.clone();
+        let (workflow, plugin, prefix) = (workflow.clone(), plugin.clone(), prefix.to_owned());
+        self.read("state", move |connection| {
+            queries::state_keys(connection, &path, (&workflow, &plugin), (&prefix, most))
+        })
+    }
+
     fn secrets(&self) -> BoxFuture<'_, Result<SecretRows, StoreError>> {
         let path = self.readers.path.clone();
         self.read("secrets", move |connection| {

@@ -263,3 +263,30 @@ pub(super) fn state_value(
         .optional()
         .map_err(sqlite)
 }
+
+/// The keys of values that a plugin keeps, from the first that begins with `prefix` to the last, or to the `most`-th.
+pub(super) fn state_keys(
+    connection: &Connection,
+    path: &Path,
+    (workflow, plugin): (&WorkflowId, &PluginName),
+    (prefix, most): (&str, usize),
+) -> Result<Vec<String>, StoreError> {
+    let sqlite = |source| sqlite_error(path, source);
+    // Keys are in order of their bytes: those with the prefix stand together.
+    let sql = "SELECT key FROM plugin_state WHERE workflow = ?1 AND plugin = ?2 AND key >= ?3 ORDER BY key";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let mut rows = statement
+        .query((workflow.as_str(), plugin.as_str(), prefix))
+        .map_err(sqlite)?;
+    let mut found = Vec::new();
+    while found.len() < most
+        && let Some(row) = rows.next().map_err(sqlite)?
+    {
+        let key: String = row.get(0).map_err(sqlite)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        found.push(key);
+    }
+    Ok(found)
+}

@@ -5,6 +5,7 @@ mod leases;
 mod opening;
 mod plans;
 mod secrets;
+mod state;
 mod upkeep;
 
 use std::sync::Arc;
@@ -504,34 +505,6 @@ async fn a_task_without_output_costs_at_most_eight_rows() {
     store.commit(&lease, end).await.expect("it ends");
     // Three rows besides are changed in place: the task's twice, the attempt's once.
     assert!(changed() - before + 3 <= 8, "{} rows", changed() - before + 3);
-}
-
-#[tokio::test]
-async fn a_plugins_values_are_kept_and_removed() {
-    let fixture = fixture();
-    let store = &*fixture.store;
-    let lease = create(store, 1).await;
-    let (workflow, plugin) = ("flow".parse().expect("an id"), "core/http".parse().expect("a name"));
-    let set = |value: Option<SealedJson>| Change::PluginState {
-        workflow: "flow".parse().expect("an id"),
-        plugin: "core/http".parse().expect("a name"),
-        key: "mark".to_owned(),
-        value,
-    };
-    store
-        .commit(
-            &lease,
-            vec![set(Some(sealed(&json!(1)))), set(Some(sealed(&json!({ "a": 2 }))))],
-        )
-        .await
-        .expect("it is kept");
-    let found = store.state_value(&workflow, &plugin, "mark").await.expect("it is read");
-    assert_eq!(found, Some(sealed(&json!({ "a": 2 }))));
-    store.commit(&lease, vec![set(None)]).await.expect("it is removed");
-    assert_eq!(
-        store.state_value(&workflow, &plugin, "mark").await.expect("it is read"),
-        None
-    );
 }
 
 #[tokio::test]
