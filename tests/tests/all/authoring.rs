@@ -244,7 +244,12 @@ fn check_compile_error(language: &str, (source, from, to): (&str, &str, &str), s
     change(&place, source, from, to);
     let run = place.run("plugin build hello").code(2);
     assert!(run.stderr.contains(said), "{}", run.stderr);
-    assert!(run.stderr.ends_with("could not build hello\n"), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .ends_with("could not build the project in hello, as it says above\n"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(
         (run.stdout.as_str(), place.read("hello/dist/hello.wasm").as_str()),
         ("", "kept")
