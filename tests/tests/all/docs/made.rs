@@ -80,7 +80,12 @@ fn the_list_of_settings_is_the_programs() {
 }
 
 /// Pages on plugins that people wrote: they stand in the guide, not in the reference.
-const GUIDES: &[&str] = &["docs/plugins/sdk.md", "docs/plugins/versions.md"];
+const GUIDES: &[&str] = &[
+    "docs/plugins/authoring.md",
+    "docs/plugins/installing.md",
+    "docs/plugins/sdk.md",
+    "docs/plugins/versions.md",
+];
 
 #[test]
 fn every_plugin_has_a_page_that_is_its_manifest() {
