@@ -188,6 +188,12 @@ impl ActionName {
         }
     }
 
+    /// The actions that go by a plugin's name, and have a plugin of their own.
+    pub fn apart(family: &PluginName) -> impl Iterator<Item = &'static str> {
+        let of_it = APART.iter().filter(move |(name, ..)| *name == family.as_str());
+        of_it.map(|(_, action, _)| *action)
+    }
+
     /// The plugin that offers the action.
     #[must_use]
     pub fn plugin(&self) -> &PluginName {

@@ -64,8 +64,9 @@ pub(crate) fn task_error(script: &Script, thrown: Thrown, context: &mut Context)
             .replace("RuntimeLimitError: ", ""),
     };
     let in_text = position(script, &mut message);
-    message.insert_str(0, before);
     let place = frames.into_iter().next().or(in_text);
+    let place = undefined(script, &message, place.as_ref()).or(place);
+    message.insert_str(0, before);
     let code = object.as_ref().and_then(|object| code(object, context));
     let retryable = object.as_ref().is_some_and(|object| flag(object, "retryable", context));
     let failed = |message: String| match &code {
@@ -109,17 +110,43 @@ fn frame(script: &Script, line: &str) -> Option<Place> {
     let (_, place) = inner.rsplit_once(" (")?;
     let place = place.strip_prefix(&script.name)?.strip_prefix(':')?;
     let (line, column) = place.split_once(':')?;
-    Some(within(script, line.parse().ok()?, column.parse().ok()?))
+    within(script, line.parse().ok()?, column.parse().ok()?)
 }
 
-/// A place without what stands before the script. What comes behind its end is its last line.
-fn within(script: &Script, line: usize, column: usize) -> Place {
+/// A place without what stands before the script. What comes behind its end is its last line; what comes before its beginning is no place:
+/// the engine knows those of calls and of what is thrown, and names the beginning of the function for the rest.
+fn within(script: &Script, line: usize, column: usize) -> Option<Place> {
     let lines = script.code.lines().count().max(1);
     let before = if line == 1 { HEAD.len() } else { 0 };
-    Place {
+    let column = column.checked_sub(before).filter(|column| *column > 0)?;
+    Some(Place {
         line: line.clamp(1, lines),
-        column: column.saturating_sub(before).max(1),
-    }
+        column,
+    })
+}
+
+/// Where a name stands that is not defined, at `from` or behind it: the engine says only in which function.
+fn undefined(script: &Script, message: &str, from: Option<&Place>) -> Option<Place> {
+    let name = message
+        .strip_prefix("ReferenceError: ")?
+        .strip_suffix(" is not defined")?;
+    let part = |character: char| character.is_alphanumeric() || character == '_' || character == '$';
+    let stands = |line: &str| {
+        let mut starts = line.match_indices(name).map(|(start, _)| start);
+        starts.find(|start| {
+            let (before, after) = (line.get(..*start), line.get(start + name.len()..));
+            !before.is_some_and(|text| text.ends_with(part)) && !after.is_some_and(|text| text.starts_with(part))
+        })
+    };
+    let skipped = from.map_or(0, |place| place.line.saturating_sub(1));
+    let mut lines = script.code.lines().enumerate().skip(skipped);
+    lines.find_map(|(index, line)| {
+        let column = stands(line)? + 1;
+        Some(Place {
+            line: index + 1,
+            column,
+        })
+    })
 }
 
 /// Takes ` at line 3, col 5` off the message of a parser.
@@ -128,7 +155,7 @@ fn position(script: &Script, message: &mut String) -> Option<Place> {
     let (line, column) = message.get(start + " at line ".len()..)?.split_once(", col ")?;
     let (line, column) = (line.parse::<usize>().ok()?, column.trim().parse().ok()?);
     message.truncate(start);
-    Some(within(script, line, column))
+    within(script, line, column)
 }
 
 /// `TypeError: what is wrong`, or the message alone of a `TaskError`, which names itself.

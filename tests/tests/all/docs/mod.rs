@@ -13,6 +13,7 @@ mod scratch;
 
 use std::path::{Path, PathBuf};
 
+use crate::built::put_python;
 use crate::process::Place;
 use crate::support::repository;
 
@@ -77,7 +78,9 @@ fn shows_mistakes(page: &str) -> bool {
 
 #[test]
 fn workflows_and_settings_of_the_documents_are_valid() {
-    let place = Place::new();
+    let mut place = Place::new();
+    place.set("WORKFLOW_PLUGINS_DIRECTORIES", "plugins");
+    put_python(&place);
     let mut tried = 0;
     for name in pages().iter().filter(|name| !shows_mistakes(name)) {
         for block in blocks(&document(name), "yaml") {

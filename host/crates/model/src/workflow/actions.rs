@@ -111,7 +111,7 @@ struct Checked {
 const PYTHON: &str = "core/script-python";
 
 /// Where it is had.
-const PYTHON_HELP: &str = "it is CPython, 19 MB, and no part of the program; take core-script-python.wasm from the release, or run \
+const PYTHON_HELP: &str = "it is CPython, 36 MB, and no part of the program; take core-script-python.wasm from the release, or run \
      `make plugins` in a checkout, which writes target/dist/core-script-python.wasm; then `workflow plugin install core-script-python.wasm`, or \
      put it into a folder of `plugins.directories` in the config. `core/script.js` needs nothing";
 
@@ -142,7 +142,9 @@ fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic
                     .did_you_mean(name.plugin().as_str(), near),
             ))
         }
-        Lookup::UnknownAction { known } => {
+        Lookup::UnknownAction { mut known } => {
+            // Those that are plugins of their own belong to the family all the same.
+            known.extend(ActionName::apart(name.plugin()).map(str::to_owned));
             let message = format!("the plugin `{}` has no action `{}`", name.plugin(), name.action());
             let error = error("unknown_action", message).label(format!("known: {}", known.join(", ")));
             Err(Box::new(
