@@ -4,7 +4,10 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 WORKFLOW := target/release/workflow
 PLUGINS := $(wildcard plugins/*/*/Cargo.toml tests/contract/*/Cargo.toml) tests/hostile/Cargo.toml
 
-.PHONY: help run build install setup programs test lint unit doc docs soak fuzz bench pictures clean
+# CPython as a component is no part of the program; see docs/plugins/scripts.md.
+DIST := target/dist
+
+.PHONY: help run build install setup programs plugins test lint unit doc docs large soak fuzz bench pictures clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -29,6 +32,10 @@ setup: ## Find or install what plugins are built with
 
 programs: setup
 	@scripts/programs target/programs
+
+plugins: ## Build the plugins that are not in the program: core/script.python, into target/dist
+	@scripts/python $(DIST)
+	@echo "$(DIST)/core-script-python.wasm: take it by '$(WORKFLOW) plugin install', or name the folder in plugins.directories"
 
 test: setup programs lint build unit doc ## Format, lints, all tests, plugins built from source
 
@@ -55,10 +62,13 @@ docs: build ## Write the pages of docs/ that are made of the program anew
 soak: build ## Kill executions at random instants, many times
 	CRASH_SEEDS=$(or $(SEEDS),0..200) $(CARGO) test --release --locked --workspace --test all crash -- --nocapture
 
+large: build ## Read, write, pack and unpack files of 1 GB, and see that they take no more memory than small ones
+	LARGE_MEBIBYTES=$(or $(MEBIBYTES),1024) $(CARGO) test --release --locked --workspace --test all large:: -- --nocapture --test-threads=1
+
 fuzz: build ## Feed random input to everything that strangers write
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(CARGO) test --release --locked --workspace --lib --bins --tests fuzz::
 
-bench: build ## Measure against floors of the same run
+bench: build plugins ## Measure against floors of the same run
 	$(CARGO) bench --locked --workspace --bench '*'
 
 pictures: build ## Make docs/pictures anew, by running the program on a terminal

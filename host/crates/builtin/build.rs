@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let target = out.ancestors().nth(4).ok_or("<target>/<profile>/build/<crate>/out")?;
     let engine = engine()?;
-    let mut table = String::from("/// All first-party plugins, by name.\npub const PLUGINS: &[Builtin] = &[\n");
+    let mut table = String::from("/// All first-party plugins, by name.\npub static PLUGINS: &[Builtin] = &[\n");
     for folder in plugins(&root.join("plugins"))? {
         let component = build(&folder, &target.join("plugins"))?;
         let bytes = fs::read(&component)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use autokestra_engine::OwnPlugin;
-use autokestra_model::ActionInfo;
+use autokestra_model::{ActionInfo, ActionName};
 use autokestra_sandbox::{Capabilities, Origin, Plugin, Proof};
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ pub(crate) fn plugin(ui: &Ui, found: &Found) -> String {
         text += &bounds(ui, &component.capabilities, &component.proof, &unreachable);
     }
     for action in found.actions() {
-        let full = format!("{}.{}", found.name(), action.name);
+        let full = ActionName::of(&action.plugin, &action.name).to_string();
         let again = if action.idempotent { "  (idempotent)" } else { "" };
         text.extend([format!("\n{}{again}\n", ui.tint(Tint::Head, &full))]);
         text.extend([format!("  {}\n", safe(&action.title))]);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use autokestra_model::{ActionInfo, Digest, Timestamp};
+use autokestra_model::{ActionInfo, ActionName, Digest, Timestamp};
 use autokestra_sandbox::{CacheList, CachedCode, Cleared, Program, Proof};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -99,11 +99,7 @@ impl<'a> WholePluginView<'a> {
             name: found.name(),
             version: found.version(),
             description: found.description(),
-            actions: found
-                .actions()
-                .iter()
-                .map(|action| ActionView::new(found.name(), action))
-                .collect(),
+            actions: found.actions().iter().map(|action| ActionView::new(action)).collect(),
             origin: found.origin(),
             size: component.map(|plugin| plugin.size_bytes),
             digest: component.map(|plugin| plugin.digest.to_string()),
@@ -137,10 +133,10 @@ struct ActionView<'a> {
 }
 
 impl<'a> ActionView<'a> {
-    fn new(plugin: &str, action: &'a ActionInfo) -> Self {
+    fn new(action: &'a ActionInfo) -> Self {
         Self {
             name: &action.name,
-            whole_name: format!("{plugin}.{}", action.name),
+            whole_name: ActionName::of(&action.plugin, &action.name).to_string(),
             title: &action.title,
             description: &action.description,
             idempotent: action.idempotent,

@@ -1,13 +1,14 @@
 //! Programs that nobody here wrote, built as they are: two of crates.io, and one in C of a source package of Debian. Each is
 //! built once, into the target folder.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use autokestra_toolchain::{InstallOptions, Toolchain};
 
-use crate::process::target;
+use crate::process::{Place, target};
 use crate::support::repository;
 
 /// Where they are.
@@ -50,4 +51,40 @@ pub(crate) fn lua() -> &'static Path {
         folder().join("lua.wasm")
     });
     &BUILT
+}
+
+/// The component of `core/script.python`, which is no part of the program.
+pub(crate) fn python() -> &'static Path {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = target().join("dist");
+        let built = Command::new(repository().join("scripts/python")).arg(&folder).output();
+        let built = built.expect("start scripts/python");
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let component = folder.join("core-script-python.wasm");
+        // Compiled once for all tests: it takes seconds.
+        let mut place = Place::new();
+        place.set("WORKFLOW_PLUGINS_DIRECTORIES", &folder.display().to_string());
+        place.set(
+            "WORKFLOW_STORAGE_PATH",
+            &folder.join("data/db.sqlite").display().to_string(),
+        );
+        drop(place.run("plugin inspect core/script-python").code(0));
+        component
+    });
+    &BUILT
+}
+
+/// Puts `core/script.python` into the folder `plugins` of a place, which must be among its `plugins.directories`, with its code compiled.
+pub(crate) fn put_python(place: &Place) {
+    let component = python();
+    let plugins = place.path("plugins");
+    std::fs::create_dir_all(&plugins).expect("make a folder");
+    std::fs::copy(component, plugins.join("core-script-python.wasm")).expect("copy the component");
+    let (from, to) = (component.with_file_name("data").join("cache"), place.path("data/cache"));
+    std::fs::create_dir_all(&to).expect("make a folder");
+    // The key within is only as good as the folder is closed.
+    std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o700)).expect("close the folder");
+    for entry in std::fs::read_dir(from).expect("the cache is there").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copy an entry");
+    }
 }

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::built::put_python;
 use crate::process::{Place, task};
 use crate::server::{Server, response};
 use crate::support::repository;
@@ -111,15 +112,29 @@ fn server() -> Server {
     })
 }
 
+/// The plugin that is no part of the program.
+const PYTHON: &str = "core/script-python";
+
+/// A place that looks for plugins in a folder of its own.
+fn place() -> Place {
+    let mut place = Place::new();
+    place.write("plugins/.kept", "");
+    place.set("WORKFLOW_PLUGINS_DIRECTORIES", "plugins");
+    place
+}
+
 fn check(plugin: &str, number: usize, case: &Case) {
     let what = format!("case {number} of {plugin}, {}", case.action);
-    let place = Place::new();
+    let place = place();
     for (path, content) in &case.files {
         place.write(path, content);
     }
     for (path, content) in &case.bytes {
         let content = BASE64.decode(content).unwrap_or_else(|error| panic!("{what}: {error}"));
         place.write_bytes(path, &content);
+    }
+    if plugin == PYTHON {
+        put_python(&place);
     }
     let mut one = json!({ "id": "case", "type": format!("{plugin}.{}", case.action), "inputs": case.input });
     if let Some(permissions) = &case.permissions {
@@ -191,7 +206,11 @@ fn check_all(folder: &Path) {
     for (index, case) in cases.iter().enumerate() {
         check(&plugin, index + 1, case);
     }
-    let run = Place::new().run_args(["plugin", "inspect", &plugin, "--json"]).code(0);
+    let place = place();
+    if plugin == PYTHON {
+        put_python(&place);
+    }
+    let run = place.run_args(["plugin", "inspect", &plugin, "--json"]).code(0);
     let inspected = run.json();
     let actions = inspected["actions"].as_array().expect("a list");
     let tried: BTreeSet<&str> = cases.iter().map(|case| case.action.as_str()).collect();

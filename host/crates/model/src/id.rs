@@ -175,7 +175,25 @@ pub struct ActionName {
     action: Arc<str>,
 }
 
+/// Actions whose component is a plugin of its own, because it is not made as the others are: what a workflow names, and that plugin.
+const APART: &[(&str, &str, &str)] = &[("core/script", "python", "core/script-python")];
+
 impl ActionName {
+    /// The name of an action of a plugin, as a workflow writes it.
+    #[must_use]
+    pub fn of(plugin: &PluginName, action: &str) -> Self {
+        Self {
+            plugin: plugin.clone(),
+            action: action.into(),
+        }
+    }
+
+    /// The actions that go by a plugin's name, and have a plugin of their own.
+    pub fn apart(family: &PluginName) -> impl Iterator<Item = &'static str> {
+        let of_it = APART.iter().filter(move |(name, ..)| *name == family.as_str());
+        of_it.map(|(_, action, _)| *action)
+    }
+
     /// The plugin that offers the action.
     #[must_use]
     pub fn plugin(&self) -> &PluginName {
@@ -194,7 +212,10 @@ impl FromStr for ActionName {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let parsed = text.rsplit_once('.').and_then(|(plugin, action)| {
-            let plugin = plugin.parse().ok()?;
+            let apart = APART
+                .iter()
+                .find(|(family, own, _)| (*family, *own) == (plugin, action));
+            let plugin = apart.map_or(plugin, |(_, _, plugin)| plugin).parse().ok()?;
             is_segment(action).then(|| Self {
                 plugin,
                 action: action.into(),
@@ -209,7 +230,11 @@ impl FromStr for ActionName {
 
 impl fmt::Display for ActionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.plugin, self.action)
+        let apart = APART
+            .iter()
+            .find(|(_, action, plugin)| (*action, *plugin) == (&*self.action, self.plugin.as_str()));
+        let plugin = apart.map_or(self.plugin.as_str(), |(family, ..)| family);
+        write!(f, "{plugin}.{}", self.action)
     }
 }
 
@@ -349,6 +374,16 @@ mod tests {
     fn action_names_split_at_plugin_and_action() {
         let name: ActionName = "core/http.get".parse().expect("a good name");
         assert_eq!((name.plugin().as_str(), name.action()), ("core/http", "get"));
+        // An action whose component is a plugin of its own goes by the name of its family, however it was written.
+        for text in ["core/script.python", "core/script-python.python"] {
+            let name: ActionName = text.parse().expect("a good name");
+            assert_eq!(
+                (name.plugin().as_str(), name.action()),
+                ("core/script-python", "python")
+            );
+            assert_eq!(name.to_string(), "core/script.python");
+            assert_eq!(name, ActionName::of(name.plugin(), "python"));
+        }
         for bad in [
             "http.get",
             "core/http",

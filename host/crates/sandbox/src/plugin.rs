@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use autokestra_model::{ActionInfo, CapabilityNeeds, Digest, PluginName};
+use autokestra_model::{ActionInfo, ActionName, CapabilityNeeds, Digest, PluginName};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
@@ -137,9 +137,8 @@ pub(crate) fn actions(
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for action in &manifest.actions {
-        let full = format!("{name}.{}", action.name);
-        full.parse::<autokestra_model::ActionName>()
-            .map_err(|error| wrong(error.to_string()))?;
+        let full = ActionName::of(&name, &action.name).to_string();
+        full.parse::<ActionName>().map_err(|error| wrong(error.to_string()))?;
         if !seen.insert(&action.name) {
             return Err(wrong(format!("the action `{}` stands twice", action.name)));
         }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead as _, BufReader, BufWriter, Read, Write as _};
 
 use autokestra_sdk::prelude::*;
 use csv::{ReaderBuilder, StringRecord, WriterBuilder};
 use serde_json::{Map, Number};
+
+/// Bytes that are held of a file at a time.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// The type of a column.
 #[derive(Input, Clone, Copy)]
@@ -34,6 +37,7 @@ enum Types {
 
 /// What is read.
 #[derive(Input)]
+#[serde(rename_all = "camelCase")]
 struct Parse {
     /// CSV text. Either this or `path`.
     text: Option<String>,
@@ -46,23 +50,66 @@ struct Parse {
     header: bool,
     /// The types of columns by name (without a header by number, from 0), or one type for all: string (default), integer, number, boolean, json, auto.
     types: Option<Types>,
+    /// Rows to leave out at the beginning. Default 0.
+    #[serde(default)]
+    skip: u64,
+    /// The most rows to read. Default all.
+    limit: Option<u64>,
+    /// Write the rows to this file, one JSON value a line, not into the output: for files of any size, in constant memory.
+    save_to: Option<String>,
 }
 
 fn yes() -> bool {
     true
 }
 
+/// The rows, or where they were saved.
+#[derive(Output)]
+#[serde(untagged)]
+enum Parsed {
+    Rows(Vec<Value>),
+    File(Written),
+}
+
+/// Where rows go.
+enum Target {
+    Rows(Vec<Value>),
+    /// A file of JSON Lines, and how many rows it has.
+    Lines(BufWriter<File>, String, usize),
+}
+
+impl Target {
+    fn take(&mut self, row: Value) -> Result<(), TaskError> {
+        match self {
+            Self::Rows(rows) => rows.push(row),
+            Self::Lines(file, path, count) => {
+                *count += 1;
+                writeln!(file, "{row}").map_err(|error| TaskError::from(error).context(&*path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Parsed, TaskError> {
+        match self {
+            Self::Rows(rows) => Ok(Parsed::Rows(rows)),
+            Self::Lines(mut file, path, rows) => {
+                file.flush().map_err(|error| TaskError::from(error).context(&path))?;
+                Ok(Parsed::File(Written { path, rows }))
+            }
+        }
+    }
+}
+
 /// Reads CSV into rows.
 ///
-/// A row is an object by the names of the columns; an empty field of a typed column is null.
+/// A row is an object by the names of the columns; an empty field of a typed column is null. With `saveTo` the rows go to a file of JSON
+/// Lines, one by one, so that a file of any size takes no more memory than its longest row.
 #[action(idempotent, title = "Read CSV")]
-fn parse(input: Parse) -> Result<Vec<Value>, TaskError> {
+fn parse(input: Parse) -> Result<Parsed, TaskError> {
     let source: Box<dyn Read> = match (&input.text, &input.path) {
         (Some(text), None) => Box::new(text.as_bytes()),
-        (None, Some(path)) => {
-            let file = File::open(path).map_err(|error| TaskError::from(error).context(path))?;
-            Box::new(BufReader::new(file))
-        }
+        (None, Some(path)) => Box::new(open(path)?),
         _ => return Err(TaskError::new("invalid_input", "give either `text` or `path`")),
     };
     let mut reader = ReaderBuilder::new()
@@ -78,27 +125,50 @@ fn parse(input: Parse) -> Result<Vec<Value>, TaskError> {
         Some(header) => names(header)?,
         None => Vec::new(),
     };
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(wrong)?;
-        let line = record.position().map(csv::Position::line).unwrap_or_default();
-        let number = |index: usize| index.to_string();
-        let value = |index: usize, text: &str| {
-            let column = names.get(index).cloned().unwrap_or_else(|| number(index));
-            typed(input.types.as_ref(), &column, text).map_err(|expected| {
-                let text = format!("line {line}, column `{column}`: `{text}` is no {expected}");
-                TaskError::new("invalid_csv", text).details(json!({ "line": line, "column": column }))
-            })
-        };
-        let values = record.iter().enumerate().map(|(index, text)| value(index, text));
-        rows.push(if input.header {
-            let values = values.collect::<Result<Vec<Value>, TaskError>>()?;
-            Value::Object(names.iter().cloned().zip(values).collect::<Map<_, _>>())
-        } else {
-            Value::Array(values.collect::<Result<_, _>>()?)
-        });
+    let mut target = match &input.save_to {
+        Some(path) => Target::Lines(create(path)?, path.clone(), 0),
+        None => Target::Rows(Vec::new()),
+    };
+    let mut left = input.limit;
+    let mut record = StringRecord::new();
+    let mut number = 0;
+    while left != Some(0) && reader.read_record(&mut record).map_err(wrong)? {
+        number += 1;
+        if number > input.skip {
+            left = left.map(|left| left - 1);
+            target.take(row(&record, &names, &input)?)?;
+        }
     }
-    Ok(rows)
+    target.finish()
+}
+
+/// One record by its columns' names and types.
+fn row(record: &StringRecord, names: &[String], input: &Parse) -> Result<Value, TaskError> {
+    let line = record.position().map(csv::Position::line).unwrap_or_default();
+    let value = |index: usize, text: &str| {
+        let column = names.get(index).cloned().unwrap_or_else(|| index.to_string());
+        typed(input.types.as_ref(), &column, text).map_err(|expected| {
+            let text = format!("line {line}, column `{column}`: `{text}` is no {expected}");
+            TaskError::new("invalid_csv", text).details(json!({ "line": line, "column": column }))
+        })
+    };
+    let values = record.iter().enumerate().map(|(index, text)| value(index, text));
+    if input.header {
+        let values = values.collect::<Result<Vec<Value>, TaskError>>()?;
+        Ok(Value::Object(names.iter().cloned().zip(values).collect::<Map<_, _>>()))
+    } else {
+        Ok(Value::Array(values.collect::<Result<_, _>>()?))
+    }
+}
+
+fn open(path: &str) -> Result<BufReader<File>, TaskError> {
+    let file = File::open(path).map_err(|error| TaskError::from(error).context(path))?;
+    Ok(BufReader::with_capacity(BUFFER_BYTES, file))
+}
+
+fn create(path: &str) -> Result<BufWriter<File>, TaskError> {
+    let file = File::create(path).map_err(|error| TaskError::from(error).context(path))?;
+    Ok(BufWriter::with_capacity(BUFFER_BYTES, file))
 }
 
 /// The names of the columns, each once.
@@ -195,11 +265,13 @@ fn wrong(error: csv::Error) -> TaskError {
 /// What is written.
 #[derive(Input)]
 struct Write {
-    /// Rows: objects, or lists.
-    rows: Vec<Value>,
+    /// Rows: objects, or lists. Either this or `from`.
+    rows: Option<Vec<Value>>,
+    /// A file of rows, one JSON value a line, as `saveTo` of `core/csv.parse` writes it: for files of any size, in constant memory. Needs `path`.
+    from: Option<String>,
     /// A file that the workflow grants; without one the text is given back.
     path: Option<String>,
-    /// The columns, in order. Default: all keys of the rows, in the order in which they come. Rows that are lists have no header without it.
+    /// The columns, in order. Default: all keys of the rows, in the order in which they come; with `from` those of the first row, and others are an error. Rows that are lists have no header without it.
     columns: Option<Vec<String>>,
     /// One character, default `,`; `\t` for tabs.
     delimiter: Option<String>,
@@ -225,26 +297,24 @@ enum Outcome {
 /// Writes rows as CSV: to a file, or as text.
 #[action(idempotent, title = "Write CSV")]
 fn write(input: Write) -> Result<Outcome, TaskError> {
-    let columns = input.columns.or_else(|| columns(&input.rows));
-    let mut writer = WriterBuilder::new()
-        .delimiter(delimiter(input.delimiter.as_deref())?)
-        .from_writer(Vec::new());
+    let delimiter = delimiter(input.delimiter.as_deref())?;
+    let rows = match (input.rows, input.from) {
+        (Some(rows), None) => rows,
+        (None, Some(from)) => {
+            let Some(path) = input.path else {
+                return Err(TaskError::new("invalid_input", "`from` needs a `path` to write to"));
+            };
+            return write_lines(&from, path, input.columns, delimiter);
+        }
+        _ => return Err(TaskError::new("invalid_input", "give either `rows` or `from`")),
+    };
+    let columns = input.columns.or_else(|| columns(&rows));
+    let mut writer = WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
     if let Some(columns) = &columns {
         writer.write_record(columns).map_err(wrong)?;
     }
-    for (index, row) in input.rows.iter().enumerate() {
-        let fields: Vec<String> = match (row, &columns) {
-            (Value::Object(entries), Some(columns)) => {
-                columns.iter().map(|column| field(entries.get(column))).collect()
-            }
-            (Value::Array(items), _) => items.iter().map(|item| field(Some(item))).collect(),
-            _ => {
-                let text = format!("row {index} is neither an object nor a list");
-                return Err(
-                    TaskError::new("invalid_input", text).details(json!({ "pointer": format!("/rows/{index}") }))
-                );
-            }
-        };
+    for (index, row) in rows.iter().enumerate() {
+        let fields = fields(row, columns.as_deref(), index)?;
         writer
             .write_record(&fields)
             .map_err(|error| wrong(error).context(format!("row {index}")))?;
@@ -256,10 +326,56 @@ fn write(input: Write) -> Result<Outcome, TaskError> {
         None => Ok(Outcome::Text(String::from_utf8(bytes)?)),
         Some(path) => {
             std::fs::write(&path, &bytes).map_err(|error| TaskError::from(error).context(&path))?;
-            Ok(Outcome::File(Written {
-                path,
-                rows: input.rows.len(),
-            }))
+            let rows = rows.len();
+            Ok(Outcome::File(Written { path, rows }))
+        }
+    }
+}
+
+/// Writes a file of JSON Lines as CSV, row by row.
+fn write_lines(from: &str, path: String, columns: Option<Vec<String>>, delimiter: u8) -> Result<Outcome, TaskError> {
+    let chosen = columns.is_some();
+    let (mut columns, mut rows) = (columns, 0);
+    let mut writer = WriterBuilder::new().delimiter(delimiter).from_writer(create(&path)?);
+    for line in open(from)?.lines() {
+        let line = line.map_err(|error| TaskError::from(error).context(from))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let row: Value = serde_json::from_str(&line)
+            .map_err(|error| TaskError::new("invalid_json", format!("{from}, row {rows}: {error}")))?;
+        if rows == 0 {
+            columns = columns.or_else(|| self::columns(std::slice::from_ref(&row)));
+            if let Some(columns) = &columns {
+                writer.write_record(columns).map_err(wrong)?;
+            }
+        }
+        if let (Some(columns), Some(entries), false) = (&columns, row.as_object(), chosen)
+            && let Some(key) = entries.keys().find(|key| !columns.contains(key))
+        {
+            let text = format!("{from}, row {rows}: `{key}` is no column of the first row; name all by `columns`");
+            return Err(TaskError::new("unknown_column", text));
+        }
+        let fields = fields(&row, columns.as_deref(), rows)?;
+        writer
+            .write_record(&fields)
+            .map_err(|error| wrong(error).context(format!("row {rows}")))?;
+        rows += 1;
+    }
+    writer.flush().map_err(|error| TaskError::from(error).context(&path))?;
+    Ok(Outcome::File(Written { path, rows }))
+}
+
+/// The fields of a row.
+fn fields(row: &Value, columns: Option<&[String]>, index: usize) -> Result<Vec<String>, TaskError> {
+    match (row, columns) {
+        (Value::Object(entries), Some(columns)) => {
+            Ok(columns.iter().map(|column| field(entries.get(column))).collect())
+        }
+        (Value::Array(items), _) => Ok(items.iter().map(|item| field(Some(item))).collect()),
+        _ => {
+            let text = format!("row {index} is neither an object nor a list");
+            Err(TaskError::new("invalid_input", text).details(json!({ "pointer": format!("/rows/{index}") })))
         }
     }
 }

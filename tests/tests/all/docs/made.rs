@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::schema::{Tables, bars};
 use super::{blocks, document, pages};
-use crate::process::Place;
+use crate::built::put_python;
+use crate::process::{Place, task};
 use crate::support::repository;
 
 /// Holds the part of a page between `<!-- made: NAME -->` and `<!-- /made -->` to `expected`.
@@ -83,13 +84,16 @@ fn the_list_of_settings_is_the_programs() {
 const GUIDES: &[&str] = &[
     "docs/plugins/authoring.md",
     "docs/plugins/installing.md",
+    "docs/plugins/scripts.md",
     "docs/plugins/sdk.md",
     "docs/plugins/versions.md",
 ];
 
 #[test]
 fn every_plugin_has_a_page_that_is_its_manifest() {
-    let place = Place::new();
+    let mut place = Place::new();
+    place.set("WORKFLOW_PLUGINS_DIRECTORIES", "plugins");
+    put_python(&place);
     let list = place.run("plugin list --json").code(0).json();
     let mut index = "| plugin | what it is for | actions |\n| --- | --- | --- |\n".to_owned();
     let mut known: Vec<String> = GUIDES.iter().map(|page| (*page).to_owned()).collect();
@@ -121,6 +125,28 @@ fn every_plugin_has_a_page_that_is_its_manifest() {
     let there = pages().into_iter().filter(|page| page.starts_with("docs/plugins/"));
     let strangers: Vec<String> = there.filter(|page| !known.contains(page)).collect();
     assert!(strangers.is_empty(), "of no plugin: {strangers:?}");
+}
+
+/// Tries each module of the standard library, in the sandbox.
+const MODULES: &str = "import importlib, sys\noutput = []\nfor name in sorted(sys.stdlib_module_names):\n  try:\n    importlib.import_module(name)\n  except BaseException:\n    continue\n  if not name.startswith('_'):\n    output.append(name)\n";
+
+#[test]
+fn the_modules_of_python_are_those_that_can_be_imported() {
+    let mut place = Place::new();
+    place.set("WORKFLOW_PLUGINS_DIRECTORIES", "plugins");
+    put_python(&place);
+    let flow = json!({ "id": "modules", "tasks": [{ "id": "it", "type": "core/script.python", "inputs": { "code": MODULES } }] });
+    place.write("flow.yaml", &flow.to_string());
+    drop(place.run("run flow.yaml --no-progress").code(0));
+    let execution = place.inspect();
+    let modules = task(&execution, "it")["output"].as_array().expect("a list").clone();
+    let modules: Vec<String> = modules
+        .iter()
+        .filter_map(Value::as_str)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    assert!(modules.len() > 100, "{modules:?}");
+    made("docs/plugins/scripts.md", "python-modules", &modules.join(" "));
 }
 
 /// What a plugin says of itself, as a page.

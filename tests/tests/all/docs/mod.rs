@@ -13,6 +13,7 @@ mod scratch;
 
 use std::path::{Path, PathBuf};
 
+use crate::built::put_python;
 use crate::process::Place;
 use crate::support::repository;
 
@@ -81,7 +82,8 @@ fn workflows_and_settings_of_the_documents_are_valid() {
     // The plugin that the guide writes; in C it has the same name and the same action.
     drop(place.run("plugin new hello --lang c").code(0));
     drop(place.run("plugin build hello").code(0));
-    place.set("WORKFLOW_PLUGINS_DIRECTORIES", "hello/dist");
+    place.set("WORKFLOW_PLUGINS_DIRECTORIES", "hello/dist,plugins");
+    put_python(&place);
     let mut tried = 0;
     for name in pages().iter().filter(|name| !shows_mistakes(name)) {
         for block in blocks(&document(name), "yaml") {

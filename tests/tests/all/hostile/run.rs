@@ -14,12 +14,13 @@ use super::component;
 use super::host::Host;
 use super::servers::Hostile;
 use super::setup;
+use crate::built::put_python;
 use crate::process;
 use crate::sockets::Names;
 use crate::support::{Kept, Place, denied_targets, hostile_component};
 
 /// The folders of attacks. Each is a test of its own, so that they run beside each other.
-const AREAS: [&str; 13] = [
+const AREAS: [&str; 14] = [
     "authoring",
     "paths",
     "links",
@@ -33,6 +34,7 @@ const AREAS: [&str; 13] = [
     "expressions",
     "secrets",
     "terminal",
+    "scripts",
 ];
 
 /// Fewest attacks that there are.
@@ -325,6 +327,9 @@ fn by_program(attack: &Attack, port: u16) -> Vec<String> {
         component::put(made, &place.path("plugins/made.wasm"));
     }
     let flow = attack.text(port).or_else(|| attack.flow(port)).unwrap_or_default();
+    if flow.contains("core/script.python") {
+        put_python(&place);
+    }
     place.write("flow.yaml", &flow);
     let (mut complaints, mut shown) = (Vec::new(), String::new());
     for (number, line) in attack.program.iter().enumerate() {
@@ -451,4 +456,9 @@ fn projects_stay_where_they_are() {
 #[test]
 fn terminals_are_not_moved() {
     area("terminal");
+}
+
+#[test]
+fn scripts_stay_in_their_engines() {
+    area("scripts");
 }

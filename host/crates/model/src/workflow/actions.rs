@@ -110,6 +110,14 @@ struct Checked {
     schema: Option<jsonschema::Validator>,
 }
 
+/// The plugin that is no part of the program for its size: CPython.
+const PYTHON: &str = "core/script-python";
+
+/// Where it is had.
+const PYTHON_HELP: &str = "it is CPython, 36 MB, and no part of the program; take core-script-python.wasm from the release, or run \
+     `make plugins` in a checkout, which writes target/dist/core-script-python.wasm; then `workflow plugin install core-script-python.wasm`, or \
+     put it into a folder of `plugins.directories` in the config. `core/script.js` needs nothing";
+
 fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic>> {
     let name = &task.action;
     let error = |code, message: String| Diagnostic::error(code, task.places.action, message);
@@ -118,6 +126,12 @@ fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic
             // A plugin with a schema that is none is judged by what it says when it runs.
             let schema = jsonschema::draft202012::new(&info.input_schema).ok();
             Ok(Checked { info, schema })
+        }
+        Lookup::UnknownPlugin if name.plugin().as_str() == PYTHON => {
+            let message = format!("`{name}` needs the plugin `{PYTHON}`, which is not installed");
+            Err(Box::new(
+                error("unknown_plugin", message).label("not found").help(PYTHON_HELP),
+            ))
         }
         Lookup::UnknownPlugin => {
             let names = catalog.plugin_names();
@@ -131,7 +145,9 @@ fn look_up(task: &Task, catalog: &dyn Catalog) -> Result<Checked, Box<Diagnostic
                     .did_you_mean(name.plugin().as_str(), near),
             ))
         }
-        Lookup::UnknownAction { known } => {
+        Lookup::UnknownAction { mut known } => {
+            // Those that are plugins of their own belong to the family all the same.
+            known.extend(ActionName::apart(name.plugin()).map(str::to_owned));
             let message = format!("the plugin `{}` has no action `{}`", name.plugin(), name.action());
             let error = error("unknown_action", message).label(format!("known: {}", known.join(", ")));
             Err(Box::new(

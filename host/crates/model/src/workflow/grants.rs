@@ -70,6 +70,9 @@ impl Kind {
     }
 }
 
+/// Plugins that run what stands in the workflow, or in a file that it names.
+const SCRIPTS: &[&str] = &["core/script", "core/script-python"];
+
 /// Warns where a plugin could reach the network or files, and its task is granted none.
 pub(super) fn missing(workflow: &Workflow, task: &Task, info: &ActionInfo, found: &mut Diagnostics) {
     // What a program could reach is asked of the program that the task names.
@@ -87,13 +90,16 @@ pub(super) fn missing(workflow: &Workflow, task: &Task, info: &ActionInfo, found
                 .help(format!("add to the task:\n{yaml}")),
         );
     };
-    if info.needs.network && granted.network.is_empty() {
+    // What a script reaches for is known to its author alone.
+    let script = SCRIPTS.contains(&info.plugin.as_str());
+    if info.needs.network && granted.network.is_empty() && !script {
         let host = host_of(task).unwrap_or_else(|| "host.example.com:443".to_owned());
         warn("open connections", &format!("permissions:\n  network: [\"{host}\"]"));
     }
     // A plugin that may save what it fetched, or read a file instead of text, is of use without files too.
-    if info.needs.filesystem && !info.needs.network && files && asks_for_files(task) {
-        let lists = match literal(task, "path") {
+    if info.needs.filesystem && (!info.needs.network || script) && files && asks_for_files(task, script) {
+        let lists = match literal(task, if script { "file" } else { "path" }) {
+            Some(path) if script => format!("read: [\"{path}\"]"),
             Some(path) if ["read", "list"].contains(&task.action.action()) => format!("read: [\"{path}\"]"),
             Some(path) => format!("write: [\"{path}\"]"),
             None => "read: [\"./data\"], write: [\"./out\"]".to_owned(),
@@ -131,11 +137,9 @@ fn host_of(task: &Task) -> Option<String> {
 }
 
 /// Whether a task's inputs name a file.
-fn asks_for_files(task: &Task) -> bool {
-    task.action.plugin().as_str() == "core/file"
-        || ["path", "saveTo"]
-            .iter()
-            .any(|key| task.places.input.contains_key(*key))
+fn asks_for_files(task: &Task, script: bool) -> bool {
+    let keys: &[&str] = if script { &["file"] } else { &["path", "saveTo"] };
+    task.action.plugin().as_str() == "core/file" || keys.iter().any(|key| task.places.input.contains_key(*key))
 }
 
 /// Whether a task's inputs speak of files that need no grant: its own below `/artifacts`, or those of another task.

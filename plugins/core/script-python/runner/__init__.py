@@ -1,0 +1,1 @@
+"""What `core/script.python` is made of: CPython, its library, and what runs a script in them."""
