@@ -3,11 +3,14 @@
 mod audit;
 mod audit_view;
 mod cache;
+pub(crate) mod cases;
+pub(crate) mod cases_view;
 mod columns;
 mod ending;
 mod files;
 pub(crate) mod graph;
 mod inspect;
+pub(crate) mod junit;
 mod list;
 pub(crate) mod live;
 mod logs;

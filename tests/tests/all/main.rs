@@ -30,6 +30,7 @@ mod logs;
 mod mistakes;
 mod only_to;
 mod pictures;
+mod plugin_test;
 mod policy;
 mod process;
 mod programs;

@@ -3,6 +3,8 @@
 mod cache;
 mod inspect;
 mod list;
+mod test;
+mod watch;
 
 use crate::error::{CliError, Exit};
 use crate::place::Place;
@@ -13,6 +15,7 @@ use crate::render::Ui;
 pub(crate) enum Command {
     List(list::Arguments),
     Inspect(inspect::Arguments),
+    Test(test::Arguments),
     /// Look at the compiled code that is kept
     #[command(subcommand)]
     Cache(cache::Command),
@@ -22,6 +25,7 @@ pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit
     match command {
         Command::List(arguments) => list::run(&arguments, &place.sandbox()?, ui).await,
         Command::Inspect(arguments) => inspect::run(&arguments, &place.sandbox()?, ui).await,
+        Command::Test(arguments) => Box::pin(test::run(&arguments, place, ui)).await,
         Command::Cache(command) => cache::run(&command, place, ui),
     }
 }
