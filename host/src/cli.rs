@@ -51,7 +51,8 @@ Examples:
 const PLUGIN: &str = "\
 Examples:
   workflow plugin list
-  workflow plugin inspect core/http";
+  workflow plugin inspect core/http
+  workflow plugin test my-plugin";
 
 const SECRET: &str = "\
 Examples:

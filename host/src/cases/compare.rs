@@ -1,8 +1,11 @@
 //! What differs between two values, line by line.
 
+use autokestra_model::cases::ExpectedLine;
 use autokestra_secrets::{Masked, Masker};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
+
+use super::Line;
 
 /// Lines around a difference.
 const CONTEXT: usize = 3;
@@ -77,6 +80,38 @@ pub(super) fn beginning(text: &str) -> String {
 
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// Whether a line of the log is the expected one.
+pub(super) fn fits(said: &Line, expected: &ExpectedLine) -> bool {
+    let field = |key: &str, value: &Value| {
+        let wanted = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        said.fields
+            .iter()
+            .any(|(known, said)| known.as_str() == key && said.as_str() == wanted)
+    };
+    expected.level.as_deref().is_none_or(|level| level == said.level)
+        && expected.stream.as_deref().is_none_or(|stream| stream == said.stream)
+        && expected.text.fits(said.message.as_str())
+        && expected.fields.iter().all(|(key, value)| field(key, value))
+}
+
+/// What `value` has of `part`: the same keys, where they are there.
+pub(super) fn part_of(value: &Value, part: &Value) -> Value {
+    match (value, part) {
+        (Value::Object(value), Value::Object(part)) => {
+            let known = part
+                .iter()
+                .filter_map(|(key, part)| Some((key.clone(), part_of(value.get(key)?, part))));
+            Value::Object(known.collect())
+        }
+        (Value::Array(value), Value::Array(part)) if value.len() == part.len() => value
+            .iter()
+            .zip(part)
+            .map(|(value, part)| part_of(value, part))
+            .collect(),
+        (value, _) => value.clone(),
+    }
 }
 
 /// `value`, its keys in the order of `like`, the others behind them.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use autokestra_model::cases::{Case, Content, Expected, ExpectedError, ExpectedLine, has, same, schema_errors};
+use autokestra_model::cases::{Case, Content, Expected, ExpectedError, TextMatch, has, same, schema_errors};
 use autokestra_sandbox::{Denial, Failure, Usage};
 use autokestra_secrets::{Masked, Masker};
 use serde_json::{Map, Value};
@@ -169,7 +169,7 @@ impl Judge<'_> {
         if let Some(wanted) = &expected.output_has
             && !self.fits(output, |output| has(output, &wanted.value))
         {
-            let part = part_of(output, &wanted.value);
+            let part = compare::part_of(output, &wanted.value);
             instead.output_has = Some(self.masker.mask_json(&part).value().clone());
             self.differ(About::OutputHas, "the output has not all of it", &wanted.value, &part);
         }
@@ -219,16 +219,19 @@ impl Judge<'_> {
     /// Each expected line behind the one before it, others between them.
     fn logs(&mut self, expected: &Expected, lines: &[Line], instead: &mut Instead) {
         let mut rest = lines.iter();
-        let missing = expected.logs.iter().find(|line| !rest.any(|said| fits(said, line)));
+        let missing = expected
+            .logs
+            .iter()
+            .find(|line| !rest.any(|said| compare::fits(said, line)));
         let Some(missing) = missing else { return };
         let mut words = Vec::new();
         words.extend(missing.level.clone());
         words.extend(missing.stream.clone());
         words.push(match &missing.text {
-            autokestra_model::cases::TextMatch::Any => "any text".to_owned(),
-            autokestra_model::cases::TextMatch::Exact(text) => format!("`{text}`"),
-            autokestra_model::cases::TextMatch::Contains(text) => format!("something with `{text}`"),
-            autokestra_model::cases::TextMatch::Matches(pattern) => format!("something that fits `{pattern}`"),
+            TextMatch::Any => "any text".to_owned(),
+            TextMatch::Exact(text) => format!("`{text}`"),
+            TextMatch::Contains(text) => format!("something with `{text}`"),
+            TextMatch::Matches(pattern) => format!("something that fits `{pattern}`"),
         });
         if !missing.fields.is_empty() {
             words.push(format!("with {}", Value::Object(missing.fields.clone())));
@@ -248,10 +251,10 @@ impl Judge<'_> {
         instead.logs = Some(lines.iter().map(line).collect());
         let text = |lines: Vec<String>| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         let wanted = expected.logs.iter().map(|line| match &line.text {
-            autokestra_model::cases::TextMatch::Exact(text) => text.clone(),
-            autokestra_model::cases::TextMatch::Any => "…".to_owned(),
-            autokestra_model::cases::TextMatch::Contains(text) => format!("…{text}…"),
-            autokestra_model::cases::TextMatch::Matches(pattern) => pattern.to_string(),
+            TextMatch::Exact(text) => text.clone(),
+            TextMatch::Any => "…".to_owned(),
+            TextMatch::Contains(text) => format!("…{text}…"),
+            TextMatch::Matches(pattern) => pattern.to_string(),
         });
         let said = lines.iter().map(|line| line.message.to_string());
         self.problems.push(Problem {
@@ -374,36 +377,5 @@ impl Judge<'_> {
             let message = format!("it used {} bytes of memory; {most} is the most", usage.peak_memory);
             self.tell(About::Memory, &message);
         }
-    }
-}
-
-fn fits(said: &Line, expected: &ExpectedLine) -> bool {
-    let field = |key: &str, value: &Value| {
-        let wanted = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        said.fields
-            .iter()
-            .any(|(known, said)| known.as_str() == key && said.as_str() == wanted)
-    };
-    expected.level.as_deref().is_none_or(|level| level == said.level)
-        && expected.stream.as_deref().is_none_or(|stream| stream == said.stream)
-        && expected.text.fits(said.message.as_str())
-        && expected.fields.iter().all(|(key, value)| field(key, value))
-}
-
-/// What `value` has of `part`: the same keys, where they are there.
-fn part_of(value: &Value, part: &Value) -> Value {
-    match (value, part) {
-        (Value::Object(value), Value::Object(part)) => {
-            let known = part
-                .iter()
-                .filter_map(|(key, part)| Some((key.clone(), part_of(value.get(key)?, part))));
-            Value::Object(known.collect())
-        }
-        (Value::Array(value), Value::Array(part)) if value.len() == part.len() => value
-            .iter()
-            .zip(part)
-            .map(|(value, part)| part_of(value, part))
-            .collect(),
-        (value, _) => value.clone(),
     }
 }

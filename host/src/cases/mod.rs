@@ -7,6 +7,7 @@ mod compare;
 mod find;
 mod judge;
 mod run;
+mod said;
 mod server;
 mod update;
 

@@ -7,18 +7,18 @@ use autokestra_engine::GUEST_OUT;
 use autokestra_model::cases::{Case, CaseFile, Content};
 use autokestra_model::{Ceiling, ExecutionId, Folders, NetworkPattern, Policy, ReasonCode, SecretName, Timestamp};
 use autokestra_sandbox::{
-    Ability, Attempt, Context, Failure, GrantError, Grants, GuestEvent, LogLevel, Pinned, PlaceError, Plugin, Sandbox,
-    StateSource, Work, located,
+    Ability, Attempt, Context, Failure, GrantError, Grants, GuestEvent, Pinned, PlaceError, Plugin, Sandbox, Work,
+    located,
 };
 use autokestra_secrets::{BoundSecret, Masker, SecretValue, Secrets};
-use futures::future::BoxFuture;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::Report;
 use super::judge::{About, Outcome, Problem, judge};
+use super::said::{Known, collect};
 use super::server::Server;
-use super::{Line, Report};
 
 /// Events that wait to be read; past it the guest waits.
 const EVENTS_QUEUED_MAX: usize = 256;
@@ -26,6 +26,9 @@ const EVENTS_QUEUED_MAX: usize = 256;
 const FUEL_MAX: u64 = u64::MAX >> 1;
 /// Most bytes of a file that a case takes from beside itself.
 const FIXTURE_BYTES_MAX: u64 = 64 << 20;
+
+/// What stands where the operator's ceiling would be named.
+const A_CASE: &str = "a case, which has a folder of its own,";
 
 /// Runs the cases of one plugin.
 #[derive(Clone, Debug)]
@@ -249,7 +252,12 @@ impl Tester {
             })
         };
         let past = |past: &autokestra_model::PastCeiling| {
-            let text = format!("{past}; the operator allows it in the configuration by `{}`", past.help);
+            // What lies elsewhere no operator opens to a case.
+            let text = if past.help.starts_with("policy.filesystem") {
+                format!("{past}")
+            } else {
+                format!("{past}; the operator allows it in the configuration by `{}`", past.help)
+            };
             failure(ReasonCode::PolicyDenied, &text)
         };
         let policy = policy(self.sandbox.policy(), case, server);
@@ -277,13 +285,13 @@ impl Tester {
 
 fn policy(of_operator: &Policy, case: &Case, server: Option<&Server>) -> Policy {
     let own = || Folders {
-        listed: Ceiling::new(Vec::new(), "a case, which has a folder of its own,"),
+        listed: Ceiling::new(Vec::new(), A_CASE),
         of_workflow: true,
     };
     let mut policy = Policy {
         read: own(),
         write: own(),
-        env: Ceiling::new(case.permissions.env.clone(), "a case"),
+        env: Ceiling::new(case.permissions.env.clone(), A_CASE),
         ..of_operator.clone()
     };
     let address = server.and_then(|server| NetworkPattern::parse(server.address(), false).ok());
@@ -374,56 +382,5 @@ fn named(value: &mut Value, address: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| named(item, address)),
         Value::Object(entries) => entries.values_mut().for_each(|value| named(value, address)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// What a guest said.
-#[derive(Default)]
-struct Said {
-    lines: Vec<Line>,
-    denials: Vec<autokestra_sandbox::Denial>,
-    progress: Vec<Value>,
-}
-
-async fn collect(mut events: mpsc::Receiver<GuestEvent>) -> Said {
-    let mut said = Said::default();
-    while let Some(event) = events.recv().await {
-        match event {
-            GuestEvent::Log {
-                stream,
-                level,
-                message,
-                fields,
-            } => said.lines.push(Line {
-                level: match level {
-                    LogLevel::Debug => "debug",
-                    LogLevel::Info => "info",
-                    LogLevel::Warn => "warn",
-                    LogLevel::Error => "error",
-                },
-                stream: stream.as_str(),
-                message,
-                fields,
-            }),
-            GuestEvent::Progress { done, total, note } => {
-                let note = note.map(autokestra_secrets::Masked::into_string);
-                said.progress
-                    .push(json!({ "done": done, "total": total, "note": note }));
-            }
-            GuestEvent::Denied(denial) => said.denials.push(denial),
-            // What is left out is no line of the plugin's.
-            GuestEvent::LogTruncated { .. } => {}
-        }
-    }
-    said
-}
-
-/// The values that a case says were kept.
-#[derive(Debug)]
-struct Known(Map<String, Value>);
-
-impl StateSource for Known {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
-        Box::pin(async move { Ok(self.0.get(key).map(Value::to_string)) })
     }
 }

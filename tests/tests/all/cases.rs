@@ -38,7 +38,11 @@ fn check_all(folder: &Path) {
         .run_args(["plugin", "test", folder, "--plugin", &plugin, "--json"])
         .code(0)
         .json();
-    assert_eq!((&tested["failed"], &tested["updated"]), (&0.into(), &0.into()), "{tested:#}");
+    assert_eq!(
+        (&tested["failed"], &tested["updated"]),
+        (&0.into(), &0.into()),
+        "{tested:#}"
+    );
     let cases = tested["cases"].as_array().expect("a list");
     let tried: BTreeSet<&str> = cases.iter().filter_map(|case| case["action"].as_str()).collect();
     let inspected = place.run_args(["plugin", "inspect", &plugin, "--json"]).code(0).json();

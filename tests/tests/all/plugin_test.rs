@@ -51,7 +51,9 @@ fn fails(plugin: &str, cases: &str, about: &str, message: &str) -> Value {
     assert_eq!(case["state"], "failed", "{case:#}");
     let problems = case["problems"].as_array().expect("a list");
     let found = problems.iter().find(|problem| problem["about"] == about);
-    let said = found.and_then(|problem| problem["message"].as_str()).unwrap_or_default();
+    let said = found
+        .and_then(|problem| problem["message"].as_str())
+        .unwrap_or_default();
     assert!(said.contains(message), "no `{about}: {message}` in {problems:#?}");
     case
 }
@@ -73,9 +75,17 @@ fn cases_that_pass_are_told_in_a_line_each() {
     let run = of_plugin(&place, "core/console", &[]).code(0);
     insta::assert_snapshot!(told(&place, &run));
     let run = of_plugin(&place, "core/console", &["--case", "greets"]).code(0);
-    assert!(run.stdout.contains(": 1 case\n") && !run.stdout.contains("log #2"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains(": 1 case\n") && !run.stdout.contains("log #2"),
+        "{}",
+        run.stdout
+    );
     let run = of_plugin(&place, "core/console", &["--case", "log #"]).code(0);
-    assert!(run.stdout.contains("log #2") && !run.stdout.contains("greets"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("log #2") && !run.stdout.contains("greets"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]
@@ -114,30 +124,115 @@ fn a_failure_shows_what_differs_and_how_to_see_it_alone() {
 #[test]
 fn each_expectation_fails_by_its_own_name() {
     let json = "core/json";
-    fails(json, "- { action: query, input: { data: 1, filter: '.' }, outputSchema: { type: string } }", "outputSchema", "is not of type");
-    fails(json, "- { action: query, input: { data: 1, filter: '.a' }, error: other }", "error", "expected `other`");
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, outputSchema: { type: string } }",
+        "outputSchema",
+        "is not of type",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.a' }, error: other }",
+        "error",
+        "expected `other`",
+    );
     let other = "- { action: query, input: { data: 1, filter: '.a' }, error: { code: filter_failed, message: xyzzy, retryable: true } }";
     fails(json, other, "error", "has not `xyzzy`");
     fails(json, other, "error", "expected retryable".get(..5).expect("a part"));
-    fails("core/console", "- { action: log, input: { message: a }, logs: [b] }", "logs", "no line `b`");
+    fails(
+        "core/console",
+        "- { action: log, input: { message: a }, logs: [b] }",
+        "logs",
+        "no line `b`",
+    );
     let order = "- { action: tell, input: { text: abc }, logs: [{ stream: log, message: abc }, { stream: stdout, message: abc }] }";
     fails("hostile", order, "logs", "stdout `abc`");
     let file = "core/file";
     let write = "action: write, input: { path: out/a, content: abc }, permissions: { filesystem: { write: [./out] } }";
-    fails(file, &format!("- {{ {write}, written: {{ out/a: abd }} }}"), "written", "`out/a` is another");
-    fails(file, &format!("- {{ {write}, written: {{ out/b: abc }} }}"), "written", "`out/b` is not there");
-    fails(file, &format!("- {{ {write}, written: {{ out/a: null }} }}"), "written", "`out/a` is there");
-    fails("hostile", "- { action: tell, input: { text: abc }, stateAfter: {} }", "stateAfter", "something else");
-    fails("hostile", "- { action: tell, input: { text: abc }, progress: [{ done: 7 }] }", "progress", "no report");
-    fails("hostile", "- { action: read-file, input: { path: /etc/hostname }, error: io, denied: [] }", "denied", "/etc/hostname` was denied");
-    fails(json, "- { action: query, input: { data: 1, filter: '.' }, denied: [{ capability: network }] }", "denied", "was not denied");
-    fails(json, "- { action: query, input: { data: 1, filter: '.' }, fuelMax: 10 }", "fuelMax", "10 is the most");
-    fails(json, "- { action: query, input: { data: 1, filter: '.' }, memoryMax: 1KiB }", "memoryMax", "1024 is the most");
-    fails(file, "- { action: read, input: { path: a }, permissions: { filesystem: { read: [./a] } } }", "error", "grant_unusable");
-    fails(file, "- { action: read, input: { path: a }, permissions: { filesystem: { read: [/etc] } } }", "error", "policy_denied");
-    fails("core/time", "- { action: sleep, input: { seconds: 60 }, timeoutSeconds: 0.1 }", "error", "`timeout`");
-    fails(json, "- { action: query, input: { data: 1, filter: '.' }, files: { a: b, a/c: d } }", "setup", "write the file `a/c`");
-    fails(json, "- { action: query, input: { data: 1, filter: '.' }, files: { a: { file: none } } }", "setup", "no file `none`");
+    fails(
+        file,
+        &format!("- {{ {write}, written: {{ out/a: abd }} }}"),
+        "written",
+        "`out/a` is another",
+    );
+    fails(
+        file,
+        &format!("- {{ {write}, written: {{ out/b: abc }} }}"),
+        "written",
+        "`out/b` is not there",
+    );
+    fails(
+        file,
+        &format!("- {{ {write}, written: {{ out/a: null }} }}"),
+        "written",
+        "`out/a` is there",
+    );
+    fails(
+        "hostile",
+        "- { action: tell, input: { text: abc }, stateAfter: {} }",
+        "stateAfter",
+        "something else",
+    );
+    fails(
+        "hostile",
+        "- { action: tell, input: { text: abc }, progress: [{ done: 7 }] }",
+        "progress",
+        "no report",
+    );
+    fails(
+        "hostile",
+        "- { action: read-file, input: { path: /etc/hostname }, error: io, denied: [] }",
+        "denied",
+        "/etc/hostname` was denied",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, denied: [{ capability: network }] }",
+        "denied",
+        "was not denied",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, fuelMax: 10 }",
+        "fuelMax",
+        "10 is the most",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, memoryMax: 1KiB }",
+        "memoryMax",
+        "1024 is the most",
+    );
+    fails(
+        file,
+        "- { action: read, input: { path: a }, permissions: { filesystem: { read: [./a] } } }",
+        "error",
+        "grant_unusable",
+    );
+    fails(
+        file,
+        "- { action: read, input: { path: a }, permissions: { filesystem: { read: [/etc] } } }",
+        "error",
+        "policy_denied",
+    );
+    fails(
+        "core/time",
+        "- { action: sleep, input: { seconds: 60 }, timeoutSeconds: 0.1 }",
+        "error",
+        "`timeout`",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, files: { a: b, a/c: d } }",
+        "setup",
+        "write the file `a/c`",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, files: { a: { file: none } } }",
+        "setup",
+        "no file `none`",
+    );
 }
 
 #[test]
@@ -149,7 +244,10 @@ fn what_the_server_is_asked_is_held_against_the_case() {
         )
     };
     let fails = |http: &str, message: &str| fails("core/http", &case(http), "http", message);
-    fails("[{ request: POST /a }]", "request 1, POST /a?b=1: nothing in `http` answers it");
+    fails(
+        "[{ request: POST /a }]",
+        "request 1, POST /a?b=1: nothing in `http` answers it",
+    );
     fails("[{ request: POST /a }]", "POST /a did not come");
     fails("[{ request: GET /a?b=1 }]", "nothing in `http`");
     fails("[{ request: POST /a?b=1, times: 3 }]", "POST /a?b=1 came 1 of 3 times");
@@ -280,9 +378,7 @@ fn update_changes_values_and_leaves_all_else() {
 
 #[test]
 fn update_writes_logs_and_the_servers_name() {
-    let place = project(
-        "- action: log\n  input: { message: hello }\n  logs:\n    - goodbye # said once\n",
-    );
+    let place = project("- action: log\n  input: { message: hello }\n  logs:\n    - goodbye # said once\n");
     drop(of_plugin(&place, "core/console", &["--update"]).code(0));
     assert_eq!(
         place.read("p/tests/cases.yaml"),
@@ -293,7 +389,11 @@ fn update_writes_logs_and_the_servers_name() {
          http: [{ request: GET /, response: { body: 'at {{ server }}' } }]\n  outputHas: { body: x }\n",
     );
     drop(of_plugin(&place, "core/http", &["--update"]).code(0));
-    assert!(place.read("p/tests/cases.yaml").contains("outputHas: { body: \"at {{ server }}\" }"));
+    assert!(
+        place
+            .read("p/tests/cases.yaml")
+            .contains("outputHas: { body: \"at {{ server }}\" }")
+    );
     drop(of_plugin(&place, "core/http", &[]).code(0));
 }
 
@@ -357,7 +457,11 @@ fn secrets_are_printed_and_written_nowhere() {
     }
     assert!(printed.contains("***"), "{printed}");
     let file = place.read("p/tests/cases.yaml");
-    assert_eq!(file.matches(SECRET).count(), 5, "nothing but the secrets themselves: {file}");
+    assert_eq!(
+        file.matches(SECRET).count(),
+        5,
+        "nothing but the secrets themselves: {file}"
+    );
     assert!(file.contains("output: { text: \"***\" }"), "{file}");
     // Over a line of the network, too: what the server was asked is shown.
     let place = project(&format!(
@@ -366,7 +470,11 @@ fn secrets_are_printed_and_written_nowhere() {
     ));
     for more in [&[][..], &["--json"]] {
         let run = of_plugin(&place, "core/http", more).code(1);
-        assert!(!run.stdout.contains(SECRET) && run.stdout.contains("***"), "{}", run.stdout);
+        assert!(
+            !run.stdout.contains(SECRET) && run.stdout.contains("***"),
+            "{}",
+            run.stdout
+        );
     }
     // Nor by a mistake on its line.
     let place = project(&format!(
@@ -413,7 +521,10 @@ fn mistakes_in_a_file_of_cases_have_their_places() {
     );
     insta::assert_snapshot!(told(&place, &of_plugin(&place, "core/console", &[]).code(2)));
     let place = project("- { action: lgo }\n");
-    insta::assert_snapshot!("unknown_action", told(&place, &of_plugin(&place, "core/console", &[]).code(2)));
+    insta::assert_snapshot!(
+        "unknown_action",
+        told(&place, &of_plugin(&place, "core/console", &[]).code(2))
+    );
 }
 
 /// What strangers put into a project: refused with a place, never a panic, a hang or a look at other files.
@@ -438,7 +549,10 @@ fn hostile_projects_are_refused() {
         nix::unistd::mkfifo(&place.path("p/tests/a.yaml"), mode).expect("made");
     };
     refused(&pipe, "is no file");
-    refused(&|place| std::fs::create_dir(place.path("p/tests/a.yaml")).expect("made"), "is no file");
+    refused(
+        &|place| std::fs::create_dir(place.path("p/tests/a.yaml")).expect("made"),
+        "is no file",
+    );
     refused(&|place| place.write_bytes("p/tests/a.yaml", &[0xff, 0xfe]), "not UTF-8");
     refused(&cases("# x\n".repeat(600_000)), "1 MiB");
     refused(&cases(String::new()), "a file of cases is a list");
@@ -479,13 +593,19 @@ fn the_component_is_the_one_that_was_built() {
     place.write("p/dist/hostile.wasm", "");
     std::fs::copy(hostile_component(), place.path("p/dist/hostile.wasm")).expect("copied");
     let run = in_place(&[]).code(0);
-    assert!(run.stderr.is_empty() && run.stdout.contains("p/dist/hostile.wasm"), "{run:?}");
+    assert!(
+        run.stderr.is_empty() && run.stdout.contains("p/dist/hostile.wasm"),
+        "{run:?}"
+    );
     // A source that is newer than it is told of, and what is no source is not.
     let built = std::fs::metadata(place.path("p/dist/hostile.wasm")).and_then(|built| built.modified());
     let later = built.expect("it is there") + Duration::from_secs(60);
     let touch = |name: &str| {
         place.write(name, "x");
-        let file = std::fs::File::options().write(true).open(place.path(name)).expect("opened");
+        let file = std::fs::File::options()
+            .write(true)
+            .open(place.path(name))
+            .expect("opened");
         file.set_modified(later).expect("set");
     };
     for name in ["p/README.md", "p/target/a.rs", "p/.git/a.rs", "p/tests/a.rs"] {
@@ -494,11 +614,19 @@ fn the_component_is_the_one_that_was_built() {
     assert!(in_place(&[]).code(0).stderr.is_empty());
     touch("p/src/lib.rs");
     let run = in_place(&[]).code(0);
-    assert!(run.stderr.contains("p/src/lib.rs is newer than p/dist/hostile.wasm"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("p/src/lib.rs is newer than p/dist/hostile.wasm"),
+        "{}",
+        run.stderr
+    );
     assert!(run.stderr.contains("workflow plugin build p"), "{}", run.stderr);
     place.write("p/dist/other.wasm", "");
     let run = in_place(&[]).code(2);
-    assert!(run.stderr.contains("more than one component") && run.stderr.contains("--component"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("more than one component") && run.stderr.contains("--component"),
+        "{}",
+        run.stderr
+    );
     for (more, code) in [
         (&["--plugin", "core/none"][..], 1),
         (&["--component", "none.wasm"], 2),
@@ -533,7 +661,10 @@ fn watch_runs_again_when_something_changes_until_ctrl_c() {
     let mut err = BufReader::new(child.stderr.take().expect("a pipe"));
     assert!(until(&mut out, "Summary").contains("1 failed"));
     until(&mut err, "watching p");
-    place.write("p/tests/cases.yaml", "- { action: log, input: { message: a }, logs: [a], fuelMax: 100000000 }\n");
+    place.write(
+        "p/tests/cases.yaml",
+        "- { action: log, input: { message: a }, logs: [a], fuelMax: 100000000 }\n",
+    );
     assert!(until(&mut out, "Summary").contains("1 passed"));
     until(&mut err, "watching p");
     // A mistake ends nothing.

@@ -17,10 +17,10 @@ use crate::render::{Ui, cases as shown, junit};
 
 const EXAMPLES: &str = "\
 Examples:
-  workflow plugin test --help
-  workflow plugin test my-plugin --case 'greets' --update
-  workflow plugin test my-plugin --junit results.xml --json
-  workflow plugin test plugins/core/http --plugin core/http";
+  workflow plugin test my-plugin
+  workflow plugin test my-plugin --case greets --update
+  workflow plugin test my-plugin --junit results.xml
+  workflow plugin test my-plugin --component my_plugin.wasm --json | jq .passed";
 
 /// Run the cases of a plugin project, each in the sandbox, against its component
 #[derive(Clone, Debug, clap::Args)]

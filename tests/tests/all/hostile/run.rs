@@ -19,7 +19,7 @@ use crate::sockets::Names;
 use crate::support::{Kept, Place, denied_targets, hostile_component};
 
 /// The folders of attacks. Each is a test of its own, so that they run beside each other.
-const AREAS: [&str; 12] = [
+const AREAS: [&str; 13] = [
     "paths",
     "links",
     "network",
@@ -32,6 +32,7 @@ const AREAS: [&str; 12] = [
     "expressions",
     "secrets",
     "terminal",
+    "cases",
 ];
 
 /// Fewest attacks that there are.
@@ -445,4 +446,9 @@ fn secrets_stay() {
 #[test]
 fn terminals_are_not_moved() {
     area("terminal");
+}
+
+#[test]
+fn projects_of_strangers_show_nothing_else() {
+    area("cases");
 }

@@ -1,5 +1,8 @@
 //! Changes of values in a YAML text: as little as says it, so that comments and layout stay.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::Value;
 
 use super::{Place, same};
@@ -75,7 +78,7 @@ fn replacement(text: &str, key: Span, node: &Node, wanted: &Value) -> Edit {
         // It stands in lines of its own, and so does what comes for it.
         let column = column(text, node.span.start);
         return Edit {
-            span: node.span,
+            span: Span::between(node.span.start, end(text, node)),
             text: block(wanted, column),
         };
     }
@@ -106,14 +109,41 @@ fn replacement(text: &str, key: Span, node: &Node, wanted: &Value) -> Edit {
             .trim_end_matches(' ')
             .len()
     } else {
-        node.span.start
+        header(text, node).unwrap_or(node.span.start)
     };
-    // A text of several lines ends with its last character, or with the line.
-    let end = node.span.start + written.trim_end_matches(['\n', ' ']).len();
     Edit {
-        span: Span::between(start, end),
+        span: Span::between(start, end(text, node)),
         text: new,
     }
+}
+
+/// Where a value ends as it is written: a collection in lines of its own with the last of what it holds, not behind comments.
+fn end(text: &str, node: &Node) -> usize {
+    let whole = node.span.start + node.span.len;
+    let written = text.get(node.span.start..whole).unwrap_or_default();
+    let last = match &node.kind {
+        NodeKind::Sequence(items) => items.last(),
+        NodeKind::Mapping(entries) => entries.last().map(|(_, value)| value),
+        NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) | NodeKind::String(_) => None,
+    };
+    match last {
+        Some(last) if !written.starts_with(['{', '[']) => end(text, last).max(node.span.start),
+        _ => node.span.start + written.trim_end_matches(['\n', ' ']).len(),
+    }
+}
+
+/// Where the mark of a text in lines of its own stands, `|` or `>`: its place begins behind that.
+fn header(text: &str, node: &Node) -> Option<usize> {
+    static MARK: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"[|>][-+0-9]*(?:[ ]+#[^\n]*)?\n[ \n]*$").expect("the pattern is a literal"));
+    if !matches!(node.kind, NodeKind::String(_)) {
+        return None;
+    }
+    let before = text.get(..node.span.start)?;
+    // The mark stands in the line before the first that says something.
+    let lines = before.trim_end_matches([' ', '\n']);
+    let line = lines.rfind('\n').map_or(0, |at| at + 1);
+    MARK.find(before.get(line..)?).map(|found| line + found.start())
 }
 
 fn is_long(value: &Value, line: &str) -> bool {
