@@ -52,7 +52,8 @@ const PLUGIN: &str = "\
 Examples:
   workflow plugin new hello
   workflow plugin list
-  workflow plugin inspect core/http";
+  workflow plugin inspect core/http
+  workflow plugin test my-plugin";
 
 const SECRET: &str = "\
 Examples:

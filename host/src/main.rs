@@ -1,5 +1,6 @@
 //! The binary `workflow`: parses arguments, runs one command, and maps its end to an exit code.
 
+mod cases;
 mod cli;
 #[cfg(test)]
 mod command_pages;

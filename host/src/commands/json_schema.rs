@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::config::ConfigView;
 use crate::render::install::InstalledView;
+use crate::render::cases_view::TestedView;
 use crate::render::plugin_view::{CacheView, ClearedView, InspectedView, PluginView};
 use crate::render::schema::schema_of;
 use crate::render::validation::ValidationView;
@@ -31,6 +32,7 @@ pub(crate) fn of(path: &[&str], follow: bool) -> Option<Value> {
         ["plugin", "list"] => schema_of::<Vec<PluginView<'_>>>(&command),
         ["plugin", "inspect"] => schema_of::<InspectedView<'_>>(&command),
         ["plugin", "install"] => schema_of::<InstalledView<'_>>(&command),
+        ["plugin", "test"] => schema_of::<TestedView<'_>>(&command),
         ["plugin", "cache", "list"] => schema_of::<CacheView<'_>>(&command),
         ["plugin", "cache", "clear"] => schema_of::<ClearedView>(&command),
         ["secret", "list"] => schema_of::<SecretsView<'_>>(&command),

@@ -35,6 +35,7 @@ mod mistakes;
 mod only_to;
 mod packaged;
 mod pictures;
+mod plugin_test;
 mod policy;
 mod process;
 mod programs;

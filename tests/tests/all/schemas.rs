@@ -26,6 +26,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("plugin build", "plugin build project"),
     ("plugin list", "plugin list"),
     ("plugin inspect", "plugin inspect core/http"),
+    ("plugin test", "plugin test project --plugin core/console"),
     ("plugin cache list", "plugin cache list"),
     ("plugin cache clear", "plugin cache clear"),
     ("secret list", "secret list"),
@@ -62,6 +63,10 @@ fn full_place() -> Place {
     place.write(
         "fueled.yaml",
         "id: fueled\nlimits: { fuel: 1000000000 }\ntasks: [{ id: a, type: core/text.render, inputs: { template: x } }]\n",
+    );
+    place.write(
+        "project/tests/cases.yaml",
+        "- { action: log, input: { message: a }, logs: [b], fuelMax: 1 }\n- { action: log, input: { message: a } }\n",
     );
     drop(place.run("run fueled.yaml --no-progress").code(0));
     drop(place.run_with_input("secret set STORED", b"correct-horse").code(0));

@@ -14,7 +14,7 @@ use autokestra_secrets::{Masked, Masker};
 use autokestra_store::{RunKey, fault};
 
 /// Where a guest leaves files.
-pub(crate) const GUEST_OUT: &str = "/artifacts";
+pub const GUEST_OUT: &str = "/artifacts";
 
 /// Where a guest finds the files of other tasks.
 pub(crate) const GUEST_IN: &str = "/artifacts-in";

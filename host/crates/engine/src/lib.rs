@@ -34,7 +34,7 @@ mod stop;
 mod unit;
 mod work;
 
-pub use artifacts::Artifacts;
+pub use artifacts::{Artifacts, GUEST_OUT};
 pub use cleanup::{Cleaned, Cleaner, CleanupError};
 pub use clock::SystemClock;
 pub use error::{RandomError, ResumeError, RunError, StartError};

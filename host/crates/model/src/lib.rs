@@ -4,6 +4,7 @@
 //! diagnostics at once; states change only through the table in [`state`].
 
 mod address;
+pub mod cases;
 pub mod diagnostic;
 mod expression;
 pub mod id;

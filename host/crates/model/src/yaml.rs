@@ -403,7 +403,7 @@ fn size_of(node: &Node) -> usize {
 }
 
 /// A plain scalar by YAML 1.2's core schema, with digits grouped by `_` as Rust and YAML 1.1 have them.
-fn plain(text: &str) -> NodeKind {
+pub(crate) fn plain(text: &str) -> NodeKind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return NodeKind::Null,
         "true" | "True" | "TRUE" => return NodeKind::Bool(true),

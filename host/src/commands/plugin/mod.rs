@@ -10,6 +10,8 @@ mod new;
 mod remove;
 
 use autokestra_authoring::Build;
+mod test;
+mod watch;
 
 use crate::error::{CliError, Exit};
 use crate::place::Place;
@@ -25,6 +27,7 @@ pub(crate) enum Command {
     Install(install::Arguments),
     Remove(remove::Arguments),
     Lock(lock::Arguments),
+    Test(test::Arguments),
     /// Look at the compiled code that is kept
     #[command(subcommand)]
     Cache(cache::Command),
@@ -39,6 +42,7 @@ pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit
         Command::Install(arguments) => install::run(&arguments, place, ui).await,
         Command::Remove(arguments) => remove::run(&arguments, place, ui),
         Command::Lock(arguments) => lock::run(&arguments, place, ui).await,
+        Command::Test(arguments) => Box::pin(test::run(&arguments, place, ui)).await,
         Command::Cache(command) => cache::run(&command, place, ui),
     }
 }

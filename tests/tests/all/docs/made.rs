@@ -193,9 +193,9 @@ fn example(plugin: &str, action: &Value) -> Option<String> {
     // The host of the cases is a server of the tests.
     let cases = std::fs::read_to_string(cases)
         .ok()?
-        .replace("{server}", "api.example.com");
+        .replace("{{ server }}", "api.example.com");
     let cases: Vec<Value> = serde_yaml::from_str(&cases).expect("cases are YAML");
-    let output = |case: &Value| case.get("output").or_else(|| case.get("output_has")).cloned();
+    let output = |case: &Value| case.get("output").or_else(|| case.get("outputHas")).cloned();
     let case = cases.iter().find(|case| {
         let input = case["input"].to_string();
         // Braces are an expression to a workflow, and none to the plugin.

@@ -92,6 +92,12 @@ fn workflows_and_settings_of_the_documents_are_valid() {
                 place.write("flow.yaml", &block);
                 let run = place.run("validate flow.yaml");
                 assert_eq!(run.code, 0, "{name}:\n{block}\n{}", run.stderr);
+            } else if let Some(plugin) = block.lines().next().and_then(|line| line.strip_prefix("# of ")) {
+                // Cases, of a plugin that is there.
+                place.write("project/tests/cases.yaml", &block);
+                place.write("project/tests/data/orders.csv", "id;sum\n1;2.50\n");
+                let run = place.run(&format!("plugin test project --plugin {plugin}"));
+                assert_eq!(run.code, 0, "{name}:\n{block}\n{}{}", run.stdout, run.stderr);
             } else {
                 place.write("config.yaml", &block);
                 let run = place.run("config check");

@@ -80,6 +80,12 @@ pub(super) fn files(place: &Place) {
     let private = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(place.path("secrets.yaml"), private).expect("set a mode");
     std::fs::copy(hostile_component(), place.path("my_plugin.wasm")).expect("copy a plugin");
+    place.write(
+        "my-plugin/tests/cases.yaml",
+        "- { name: greets, action: ok, input: {}, output: ok }\n",
+    );
+    place.write("my-plugin/dist/.kept", "");
+    std::fs::copy(hostile_component(), place.path("my-plugin/dist/my_plugin.wasm")).expect("copy a plugin");
     for name in ["config.example.yaml", "examples"] {
         place.copy(&repository().join(name));
     }

@@ -20,7 +20,7 @@ use crate::sockets::Names;
 use crate::support::{Kept, Place, denied_targets, hostile_component};
 
 /// The folders of attacks. Each is a test of its own, so that they run beside each other.
-const AREAS: [&str; 14] = [
+const AREAS: [&str; 15] = [
     "authoring",
     "paths",
     "links",
@@ -35,6 +35,7 @@ const AREAS: [&str; 14] = [
     "secrets",
     "terminal",
     "scripts",
+    "cases",
 ];
 
 /// Fewest attacks that there are.
@@ -461,4 +462,9 @@ fn terminals_are_not_moved() {
 #[test]
 fn scripts_stay_in_their_engines() {
     area("scripts");
+}
+
+#[test]
+fn projects_of_strangers_show_nothing_else() {
+    area("cases");
 }

@@ -5,7 +5,7 @@ mod broken;
 mod document;
 mod grants;
 mod inputs;
-mod parts;
+pub(crate) mod parts;
 mod references;
 mod schema;
 mod tasks;

@@ -34,7 +34,7 @@ pub(super) fn not_supported(span: Span, what: &str) -> Diagnostic {
 }
 
 /// Reads `permissions`.
-pub(super) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions, PermissionPlaces) {
+pub(crate) fn permissions(node: &Node, errors: &mut Diagnostics) -> (Permissions, PermissionPlaces) {
     let mut found = Permissions::default();
     let mut places = PermissionPlaces {
         whole: Span { len: 1, ..node.span },
@@ -125,7 +125,7 @@ pub(super) fn limits_over(node: &Node, base: Limits, errors: &mut Diagnostics) -
 }
 
 /// Reads `limits`.
-pub(super) fn limits(node: &Node, errors: &mut Diagnostics) -> Limits {
+pub(crate) fn limits(node: &Node, errors: &mut Diagnostics) -> Limits {
     limits_over(node, Limits::default(), errors)
 }
 

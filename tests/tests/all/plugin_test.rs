@@ -1,0 +1,693 @@
+//! `workflow plugin test`: what it prints of cases that pass and fail, what it changes, and what it refuses.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::forms::forms;
+use crate::process::{Place, Run, redact};
+use crate::support::hostile_component;
+
+/// A project `p` whose cases are these.
+fn project(cases: &str) -> Place {
+    let place = Place::new();
+    place.write("p/tests/cases.yaml", cases);
+    place
+}
+
+fn of_plugin(place: &Place, plugin: &str, more: &[&str]) -> Run {
+    place.run_args(["plugin", "test", "p", "--plugin", plugin].iter().chain(more))
+}
+
+fn of_hostile(place: &Place, more: &[&str]) -> Run {
+    let component = hostile_component().to_str().expect("a path of text");
+    place.run_args(["plugin", "test", "p", "--component", component].iter().chain(more))
+}
+
+/// What is printed, with the digest and the path of the component made the same.
+fn told(place: &Place, run: &Run) -> String {
+    let text = run.redacted(place);
+    let text = text.replace(&hostile_component().display().to_string(), "<hostile>");
+    let digest = regex::Regex::new(r", [0-9a-f]{12}\): ").expect("a good pattern");
+    let text = digest.replace_all(&text, ", <digest>): ").into_owned();
+    let column = regex::Regex::new(r"(PASS|FAIL) +<duration>").expect("a good pattern");
+    column.replace_all(&text, "$1 <duration>").into_owned()
+}
+
+#[track_caller]
+fn fails(plugin: &str, cases: &str, about: &str, message: &str) -> Value {
+    let place = project(cases);
+    let run = if plugin == "hostile" {
+        of_hostile(&place, &["--json"])
+    } else {
+        of_plugin(&place, plugin, &["--json"])
+    };
+    let tested = run.code(1).json();
+    let case = tested["cases"][0].clone();
+    assert_eq!(case["state"], "failed", "{case:#}");
+    let problems = case["problems"].as_array().expect("a list");
+    let found = problems.iter().find(|problem| problem["about"] == about);
+    let said = found
+        .and_then(|problem| problem["message"].as_str())
+        .unwrap_or_default();
+    assert!(said.contains(message), "no `{about}: {message}` in {problems:#?}");
+    case
+}
+
+const GOOD: &str = r"# Two that are good.
+- name: greets
+  action: log
+  input: { message: Hello }
+  logs: [Hello]
+- action: log
+  input: { message: careful, level: warn, fields: { rows: 3 } }
+  output: null
+  logs: [{ level: warn, contains: care, fields: { rows: 3 } }]
+";
+
+#[test]
+fn cases_that_pass_are_told_in_a_line_each() {
+    let place = project(GOOD);
+    let run = of_plugin(&place, "core/console", &[]).code(0);
+    insta::assert_snapshot!(told(&place, &run));
+    let run = of_plugin(&place, "core/console", &["--case", "greets"]).code(0);
+    assert!(
+        run.stdout.contains(": 1 case\n") && !run.stdout.contains("log #2"),
+        "{}",
+        run.stdout
+    );
+    let run = of_plugin(&place, "core/console", &["--case", "log #"]).code(0);
+    assert!(
+        run.stdout.contains("log #2") && !run.stdout.contains("greets"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn a_failure_shows_what_differs_and_how_to_see_it_alone() {
+    let place = project(
+        r#"- name: it's another
+  action: query
+  input: { data: { rows: [1, 2, 3], name: Ada, more: { a: 1, b: 2, c: 3, d: 4, e: 5 } }, filter: "." }
+  output: { name: Bob, rows: [1, 3], more: { a: 1, b: 2, c: 3, d: 4, e: 5 } }
+- name: has not all
+  action: query
+  input: { data: { a: 1, b: 2 }, filter: "." }
+  outputHas: { a: 2, c: 3 }
+- name: good
+  action: query
+  input: { data: 1.0, filter: "." }
+  output: 1
+- name: succeeds
+  action: query
+  input: { data: 1, filter: "." }
+  error: filter_failed
+- name: fails
+  action: query
+  input: { data: 1, filter: ".a" }
+  output: 1
+- name: text of lines
+  action: query
+  input: { data: "one\ntwo\nthree\n", filter: "." }
+  output: "one\n2\nthree"
+"#,
+    );
+    let run = of_plugin(&place, "core/json", &[]).code(1);
+    insta::assert_snapshot!(told(&place, &run));
+}
+
+#[test]
+fn each_expectation_fails_by_its_own_name() {
+    let json = "core/json";
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, outputSchema: { type: string } }",
+        "outputSchema",
+        "is not of type",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.a' }, error: other }",
+        "error",
+        "expected `other`",
+    );
+    let other = "- { action: query, input: { data: 1, filter: '.a' }, error: { code: filter_failed, message: xyzzy, retryable: true } }";
+    fails(json, other, "error", "has not `xyzzy`");
+    fails(json, other, "error", "expected retryable".get(..5).expect("a part"));
+    fails(
+        "core/console",
+        "- { action: log, input: { message: a }, logs: [b] }",
+        "logs",
+        "no line `b`",
+    );
+    let order = "- { action: tell, input: { text: abc }, logs: [{ stream: log, message: abc }, { stream: stdout, message: abc }] }";
+    fails("hostile", order, "logs", "stdout `abc`");
+    let file = "core/file";
+    let write = "action: write, input: { path: out/a, content: abc }, permissions: { filesystem: { write: [./out] } }";
+    fails(
+        file,
+        &format!("- {{ {write}, written: {{ out/a: abd }} }}"),
+        "written",
+        "`out/a` is another",
+    );
+    fails(
+        file,
+        &format!("- {{ {write}, written: {{ out/b: abc }} }}"),
+        "written",
+        "`out/b` is not there",
+    );
+    fails(
+        file,
+        &format!("- {{ {write}, written: {{ out/a: null }} }}"),
+        "written",
+        "`out/a` is there",
+    );
+    fails(
+        "hostile",
+        "- { action: tell, input: { text: abc }, stateAfter: {} }",
+        "stateAfter",
+        "something else",
+    );
+    fails(
+        "hostile",
+        "- { action: tell, input: { text: abc }, progress: [{ done: 7 }] }",
+        "progress",
+        "no report",
+    );
+    fails(
+        "hostile",
+        "- { action: read-file, input: { path: /etc/hostname }, error: io, denied: [] }",
+        "denied",
+        "/etc/hostname` was denied",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, denied: [{ capability: network }] }",
+        "denied",
+        "was not denied",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, fuelMax: 10 }",
+        "fuelMax",
+        "10 is the most",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, memoryMax: 1KiB }",
+        "memoryMax",
+        "1024 is the most",
+    );
+    fails(
+        file,
+        "- { action: read, input: { path: a }, permissions: { filesystem: { read: [./a] } } }",
+        "error",
+        "grant_unusable",
+    );
+    fails(
+        file,
+        "- { action: read, input: { path: a }, permissions: { filesystem: { read: [/etc] } } }",
+        "error",
+        "policy_denied",
+    );
+    fails(
+        "core/time",
+        "- { action: sleep, input: { seconds: 60 }, timeoutSeconds: 0.1 }",
+        "error",
+        "`timeout`",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, files: { a: b, a/c: d } }",
+        "setup",
+        "write the file `a/c`",
+    );
+    fails(
+        json,
+        "- { action: query, input: { data: 1, filter: '.' }, files: { a: { file: none } } }",
+        "setup",
+        "no file `none`",
+    );
+}
+
+#[test]
+fn what_the_server_is_asked_is_held_against_the_case() {
+    let case = |http: &str| {
+        format!(
+            "- action: post\n  input: {{ url: 'http://{{{{ server }}}}/a?b=1', json: {{ n: 1 }}, headers: {{ x-y: z }} }}\n  \
+             permissions: {{ network: ['{{{{ server }}}}'] }}\n  http: {http}\n"
+        )
+    };
+    let fails = |http: &str, message: &str| fails("core/http", &case(http), "http", message);
+    fails(
+        "[{ request: POST /a }]",
+        "request 1, POST /a?b=1: nothing in `http` answers it",
+    );
+    fails("[{ request: POST /a }]", "POST /a did not come");
+    fails("[{ request: GET /a?b=1 }]", "nothing in `http`");
+    fails("[{ request: POST /a?b=1, times: 3 }]", "POST /a?b=1 came 1 of 3 times");
+    fails("[{ request: POST /a?b=1, times: 0 }]", "(any more)");
+    let with = |more: &str| format!("[{{ request: {{ method: POST, path: '/a?b=1', {more} }} }}]");
+    fails(&with("headers: { x-y: q }"), "its header `x-y` is `z`; expected `q`");
+    fails(&with("headers: { x-z: q }"), "it has no header `x-z`");
+    fails(&with("body: '{}'"), "its body is `{\"n\":1}`; expected `{}`");
+    fails(&with("json: { n: 2 }"), "its body is {\"n\":1}; expected {\"n\":2}");
+    fails(&with("jsonHas: { m: 1 }"), "it must have {\"m\":1}");
+    let place = project(&case(
+        "[{ request: { method: POST, pathPattern: '/a.*', headers: { X-Y: z }, jsonHas: { n: 1 } }, response: { status: 201 } }]",
+    ));
+    drop(of_plugin(&place, "core/http", &[]).code(0));
+    let place = project(&case("[{ request: GET /b }]"));
+    insta::assert_snapshot!(told(&place, &of_plugin(&place, "core/http", &[]).code(1)));
+}
+
+#[test]
+fn time_and_chance_stand_still_and_fuel_is_the_same_each_time() {
+    let place = project(
+        "- { name: default, action: now, input: {}, outputHas: { iso: '2026-01-01T00:00:00.000Z' } }\n\
+         - { name: set, action: now, input: {}, clock: 2030-05-06T07:08:09Z, outputHas: { iso: '2030-05-06T07:08:09.000Z' } }\n",
+    );
+    drop(of_plugin(&place, "core/time", &[]).code(0));
+    let place = project("- { action: chance, input: {}, random: 7, fuelMax: 1000000000 }\n");
+    let fuel = |place: &Place| of_hostile(place, &["--json"]).code(0).json()["cases"][0]["fuel"].clone();
+    let first = fuel(&place);
+    assert!(first.as_u64().is_some_and(|fuel| fuel > 0), "{first}");
+    assert_eq!(fuel(&place), first);
+    // The same cases see the same chance, and others another.
+    let seen = |more: &str| {
+        let place = project(&format!("- {{ action: chance, input: {{}}, output: 0{more} }}\n"));
+        let tested = of_hostile(&place, &["--json"]).code(1).json();
+        tested["cases"][0]["problems"][0]["diff"].clone()
+    };
+    assert_eq!(seen(""), seen(", random: 0"));
+    assert_ne!(seen(""), seen(", random: 1"));
+    assert_ne!(seen(", clock: system"), seen(", clock: system"));
+}
+
+#[test]
+fn kept_values_files_variables_and_the_attempt_are_what_the_case_says() {
+    let place = project(
+        r#"- action: tell
+  input: { text: abc }
+  state: { other: [1] }
+  stateAfter: { kept: { text: abc }, other: [1] }
+  progress: [{ done: 1, total: 2, note: abc }]
+- action: tell
+  input: { text: abc, fail: true }
+  state: { other: [1] }
+  error: { code: abc, message: abc, details: { text: abc } }
+  stateAfter: { other: [1] }
+- action: read-file
+  input: { path: /in/a }
+  files: { in/a: { base64: aGk= } }
+  permissions: { filesystem: { read: [./in] } }
+  output: 2
+- action: read-file
+  input: { path: /in/a }
+  files: { in/a: { file: data/a.txt } }
+  permissions: { filesystem: { read: [./in] } }
+  output: 5
+- action: read-env
+  input: {}
+  env: { GREETING: hello }
+  permissions: { env: [GREETING] }
+  logs: []
+- action: write-file
+  input: { path: /artifacts/a.json }
+"#,
+    );
+    place.write("p/tests/data/a.txt", "five\n");
+    drop(of_hostile(&place, &[]).code(0));
+}
+
+const STALE: &str = r#"# What core/json gives.
+- name: rows # a comment
+  action: query
+  input: { data: { rows: 2, names: [Ada, Bob] }, filter: "." }
+  output:
+    rows: 3 # counted
+    names: [Ada, "Bob"]   # in order
+- name: new
+  action: query
+  input: { data: [1, { a: "x: y" }], filter: "." }
+  output:
+- name: part
+  action: query
+  input: { data: { a: 1, b: 2 }, filter: "." }
+  outputHas: { a: 7 }
+- name: another error
+  action: query
+  input: { data: 1, filter: ".a" }
+  output: 1
+- name: fails by more
+  action: query
+  input: { data: 1, filter: "." }
+  output: 2
+  fuelMax: 1
+- name: one anchor
+  action: query
+  input: { data: 1, filter: "." }
+  output: &one 2
+- name: shared
+  action: query
+  input: { data: 2, filter: "." }
+  output: *one
+- name: good
+  action: query
+  input: { data: 1, filter: "." }
+  output: 1
+"#;
+
+#[test]
+fn update_changes_values_and_leaves_all_else() {
+    let place = project(STALE);
+    let run = of_plugin(&place, "core/json", &["--update"]).code(1);
+    insta::assert_snapshot!("update", told(&place, &run));
+    insta::assert_snapshot!("updated_file", place.read("p/tests/cases.yaml"));
+    // What was changed passes now, and nothing is changed twice.
+    let before = place.read("p/tests/cases.yaml");
+    let run = of_plugin(&place, "core/json", &["--update", "--json"]).code(1).json();
+    assert_eq!((&run["failed"], &run["updated"]), (&json!(3), &json!(0)), "{run:#}");
+    assert_eq!(place.read("p/tests/cases.yaml"), before);
+}
+
+#[test]
+fn update_writes_logs_and_the_servers_name() {
+    let place = project("- action: log\n  input: { message: hello }\n  logs:\n    - goodbye # said once\n");
+    drop(of_plugin(&place, "core/console", &["--update"]).code(0));
+    assert_eq!(
+        place.read("p/tests/cases.yaml"),
+        "- action: log\n  input: { message: hello }\n  logs:\n    - hello # said once\n"
+    );
+    let place = project(
+        "- action: get\n  input: { url: 'http://{{ server }}/' }\n  permissions: { network: ['{{ server }}'] }\n  \
+         http: [{ request: GET /, response: { body: 'at {{ server }}' } }]\n  outputHas: { body: x }\n",
+    );
+    drop(of_plugin(&place, "core/http", &["--update"]).code(0));
+    assert!(
+        place
+            .read("p/tests/cases.yaml")
+            .contains("outputHas: { body: \"at {{ server }}\" }")
+    );
+    drop(of_plugin(&place, "core/http", &[]).code(0));
+}
+
+#[test]
+fn junit_is_written_for_other_programs() {
+    let place = project(
+        "- { name: good <1>, action: query, input: { data: 1, filter: '.' }, output: 1 }\n\
+         - { name: 'bad & \"worse\"', action: query, input: { data: \"\\e[31m<\", filter: '.' }, output: 2 }\n",
+    );
+    drop(of_plugin(&place, "core/json", &["--junit", "out.xml"]).code(1));
+    let xml = place.read("out.xml");
+    let time = regex::Regex::new(r#"time="\d+\.\d{3}""#).expect("a good pattern");
+    insta::assert_snapshot!(time.replace_all(&xml, "time=\"<s>\""));
+    assert!(!xml.contains('\u{1b}'));
+}
+
+/// A secret in all ways that a plugin has, in cases that fail by every one of them.
+#[test]
+fn secrets_are_printed_and_written_nowhere() {
+    const SECRET: &str = "correct-horse-battery";
+    let place = project(&format!(
+        r#"- name: says it
+  action: tell
+  input: {{ text: "{{{{ secrets.TOKEN }}}}" }}
+  secrets: {{ TOKEN: {SECRET} }}
+  output: 1
+  logs: [none]
+  stateAfter: {{ kept: 1 }}
+  progress: [{{ done: 3 }}]
+- name: fails by it
+  action: tell
+  input: {{ text: "{{{{ secrets.TOKEN }}}}", fail: true }}
+  secrets: {{ TOKEN: {SECRET} }}
+  error: {{ code: x, details: {{ a: 1 }} }}
+- name: panics by it
+  action: tell
+  input: {{ text: "{{{{ secrets.TOKEN }}}}", panic: true }}
+  secrets: {{ TOKEN: {SECRET} }}
+- name: is updated
+  action: tell
+  input: {{ text: "{{{{ secrets.TOKEN }}}}" }}
+  secrets: {{ TOKEN: {SECRET} }}
+  output: 1
+- name: asks for it
+  action: script
+  input: {{ do: "read /x/{{{{ secrets.TOKEN }}}}" }}
+  secrets: {{ TOKEN: {SECRET} }}
+  output: 1
+  denied: []
+"#
+    ));
+    let mut printed = String::new();
+    for more in [&["--junit", "out.xml"][..], &["--json"], &["--update"]] {
+        let run = of_hostile(&place, more).code(1);
+        printed.extend([run.stdout, run.stderr]);
+    }
+    printed.push_str(&place.read("out.xml"));
+    for form in forms(SECRET) {
+        let form = String::from_utf8_lossy(&form).into_owned();
+        assert!(!printed.contains(&form), "{form} in {printed}");
+    }
+    assert!(printed.contains("***"), "{printed}");
+    let file = place.read("p/tests/cases.yaml");
+    assert_eq!(
+        file.matches(SECRET).count(),
+        5,
+        "nothing but the secrets themselves: {file}"
+    );
+    assert!(file.contains("output: { text: \"***\" }"), "{file}");
+    // Over a line of the network, too: what the server was asked is shown.
+    let place = project(&format!(
+        "- action: get\n  input: {{ url: 'http://{{{{ server }}}}/?t={{{{ secrets.TOKEN }}}}' }}\n  secrets: {{ TOKEN: {SECRET} }}\n  \
+         permissions: {{ network: ['{{{{ server }}}}'] }}\n  http: [{{ request: {{ path: /, headers: {{ a: '{{{{ secrets.TOKEN }}}}' }} }} }}]\n"
+    ));
+    for more in [&[][..], &["--json"]] {
+        let run = of_plugin(&place, "core/http", more).code(1);
+        assert!(
+            !run.stdout.contains(SECRET) && run.stdout.contains("***"),
+            "{}",
+            run.stdout
+        );
+    }
+    // Nor by a mistake on its line.
+    let place = project(&format!(
+        "- {{ action: log, secrets: {{ A: {SECRET}, B: {{ value: {SECRET}, only: 1 }} }}, inptu: 1 }}\n"
+    ));
+    let run = of_plugin(&place, "core/console", &[]).code(2);
+    assert!(!run.stderr.contains("correct"), "{}", run.stderr);
+    insta::assert_snapshot!("covered", told(&place, &run));
+}
+
+#[test]
+fn mistakes_in_a_file_of_cases_have_their_places() {
+    let place = project(
+        r#"- name: all wrong
+  acton: log
+  input: { message: "{{ secrets.TOKNE }} {{ server }} {{ item }}" }
+  secrets: { TOKEN: abcdef, lower-case: x, SHORT: abc }
+  permissions: { network: ["http://x"], files: 1 }
+  files: { ../x: a, /y: b, a/: c, ok: { base64: "!", text: x }, z: { base64: "!" }, l: { file: ../../etc/passwd } }
+  env: { WORKFLOW_SECRETS_KEY: x }
+  clock: yesterday
+  random: -1
+  timeoutSeconds: 1e9
+  limits: { memory: 1 }
+- action: log
+  http:
+    - request: FETCH
+      response: { status: 99, body: a, json: 1 }
+      times: often
+    - request: { pathPattern: "(", headers: { "a b": c } }
+    - response: {}
+  output: 1
+  error: { cod: x }
+  logs: [{ levl: warn }, { level: loud }, 3, { message: a, contains: b }]
+  written: { out: 3 }
+  denied: [{ capability: time }]
+  outputSchema: { type: nonsense }
+  memoryMax: lots
+  fuelMax: 0
+- { name: twice, action: log }
+- { name: twice, action: log }
+- 3
+"#,
+    );
+    insta::assert_snapshot!(told(&place, &of_plugin(&place, "core/console", &[]).code(2)));
+    let place = project("- { action: lgo }\n");
+    insta::assert_snapshot!(
+        "unknown_action",
+        told(&place, &of_plugin(&place, "core/console", &[]).code(2))
+    );
+}
+
+/// What strangers put into a project: refused with a place, never a panic, a hang or a look at other files.
+#[test]
+fn hostile_projects_are_refused() {
+    let refused = |put: &dyn Fn(&Place), message: &str| {
+        let place = Place::new();
+        place.write("secret.yaml", "root:$6$hash: *no\n");
+        place.write("p/tests/data/ok", "x");
+        put(&place);
+        let run = of_plugin(&place, "core/console", &[]).code(2);
+        assert!(run.stderr.contains(message), "{message}: {}", run.stderr);
+        assert!(!run.stderr.contains("$6$"), "another file was shown: {}", run.stderr);
+    };
+    let cases = |text: String| move |place: &Place| place.write("p/tests/cases.yaml", &text);
+    let link = |place: &Place| symlink(place.path("secret.yaml"), place.path("p/tests/a.yaml")).expect("linked");
+    refused(&link, "is a link that leads out");
+    let device = |place: &Place| symlink("/dev/zero", place.path("p/tests/a.yaml")).expect("linked");
+    refused(&device, "leads out");
+    let pipe = |place: &Place| {
+        let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+        nix::unistd::mkfifo(&place.path("p/tests/a.yaml"), mode).expect("made");
+    };
+    refused(&pipe, "is no file");
+    refused(
+        &|place| std::fs::create_dir(place.path("p/tests/a.yaml")).expect("made"),
+        "is no file",
+    );
+    refused(&|place| place.write_bytes("p/tests/a.yaml", &[0xff, 0xfe]), "not UTF-8");
+    refused(&cases("# x\n".repeat(600_000)), "1 MiB");
+    refused(&cases(String::new()), "a file of cases is a list");
+    refused(&cases("a: 1\n".to_owned()), "must be a list of cases");
+    refused(&cases("[".repeat(100)), "deeper");
+    refused(&cases("- &a [*a]\n".to_owned()), "anchor");
+    let mut bomb = "- a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (last, next) in ('a'..'i').zip('b'..='i') {
+        let aliases = vec![format!("*{last}"); 10].join(", ");
+        bomb.extend([format!("  {next}: &{next} [{aliases}]\n")]);
+    }
+    refused(&cases(bomb), "aliases expand");
+    refused(&cases("- {}\n".repeat(10_001)), "10000 is the most");
+    refused(&cases("- { action: \"\\e[31m\\u202e\" }\n".to_owned()), "no action");
+    refused(&|_| (), "there are no cases");
+    // A file that a case takes from beside itself stays there as well.
+    let place = project("- { action: log, input: { message: a }, files: { a: { file: data/link } } }\n");
+    place.write("secret.yaml", "hidden");
+    std::fs::create_dir(place.path("p/tests/data")).expect("made");
+    symlink(place.path("secret.yaml"), place.path("p/tests/data/link")).expect("linked");
+    let run = of_plugin(&place, "core/console", &[]).code(1);
+    assert!(run.stdout.contains("is a link that leads out"), "{}", run.stdout);
+    // And a case's own folder is its whole world, whatever it grants.
+    fails(
+        "core/file",
+        "- { action: write, input: { path: /tmp/x, content: a }, permissions: { filesystem: { write: [/tmp] } } }",
+        "error",
+        "policy_denied",
+    );
+}
+
+#[test]
+fn the_component_is_the_one_that_was_built() {
+    let place = Place::new();
+    place.write("p/tests/cases.yaml", "- { action: ok, input: {} }\n");
+    let in_place = |more: &[&str]| place.run_args(["plugin", "test", "p"].iter().chain(more));
+    insta::assert_snapshot!("no_component", told(&place, &in_place(&[]).code(2)));
+    place.write("p/dist/hostile.wasm", "");
+    std::fs::copy(hostile_component(), place.path("p/dist/hostile.wasm")).expect("copied");
+    let run = in_place(&[]).code(0);
+    assert!(
+        run.stderr.is_empty() && run.stdout.contains("p/dist/hostile.wasm"),
+        "{run:?}"
+    );
+    // A source that is newer than it is told of, and what is no source is not.
+    let built = std::fs::metadata(place.path("p/dist/hostile.wasm")).and_then(|built| built.modified());
+    let later = built.expect("it is there") + Duration::from_secs(60);
+    let touch = |name: &str| {
+        place.write(name, "x");
+        let file = std::fs::File::options()
+            .write(true)
+            .open(place.path(name))
+            .expect("opened");
+        file.set_modified(later).expect("set");
+    };
+    for name in ["p/README.md", "p/target/a.rs", "p/.git/a.rs", "p/tests/a.rs"] {
+        touch(name);
+    }
+    assert!(in_place(&[]).code(0).stderr.is_empty());
+    touch("p/src/lib.rs");
+    let run = in_place(&[]).code(0);
+    assert!(
+        run.stderr.contains("p/src/lib.rs is newer than p/dist/hostile.wasm"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("workflow plugin build p"), "{}", run.stderr);
+    place.write("p/dist/other.wasm", "");
+    let run = in_place(&[]).code(2);
+    assert!(
+        run.stderr.contains("more than one component") && run.stderr.contains("--component"),
+        "{}",
+        run.stderr
+    );
+    for (more, code) in [
+        (&["--plugin", "core/none"][..], 1),
+        (&["--component", "none.wasm"], 2),
+        (&["--component", "p/dist/other.wasm"], 2),
+        (&["--plugin", "core/json", "--case", "nobody"], 2),
+    ] {
+        drop(in_place(more).code(code));
+    }
+    let place = project(GOOD);
+    let run = of_plugin(&place, "core/console", &["--case", "greest"]).code(1);
+    assert!(run.stderr.contains("did you mean `greets`?"), "{}", run.stderr);
+    drop(place.run("plugin test nowhere").code(1));
+}
+
+/// Reads lines until one has `text`.
+fn until(lines: &mut impl std::io::BufRead, text: &str) -> String {
+    let mut seen = String::new();
+    while !seen.contains(text) {
+        let read = lines.read_line(&mut seen).expect("read a line");
+        assert!(read > 0, "it ended early: {seen}");
+    }
+    seen
+}
+
+#[test]
+fn watch_runs_again_when_something_changes_until_ctrl_c() {
+    let mut place = project("- { action: log, input: { message: a }, logs: [b] }\n");
+    std::fs::create_dir(place.path("tmp")).expect("made");
+    place.set("TMPDIR", &place.path("tmp").display().to_string());
+    let mut child = place.spawn("plugin test p --plugin core/console --watch");
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut err = BufReader::new(child.stderr.take().expect("a pipe"));
+    assert!(until(&mut out, "Summary").contains("1 failed"));
+    until(&mut err, "watching p");
+    place.write(
+        "p/tests/cases.yaml",
+        "- { action: log, input: { message: a }, logs: [a], fuelMax: 100000000 }\n",
+    );
+    assert!(until(&mut out, "Summary").contains("1 passed"));
+    until(&mut err, "watching p");
+    // A mistake ends nothing.
+    place.write("p/tests/cases.yaml", "- { acton: log }\n");
+    assert!(until(&mut err, "watching p").contains("did you mean `action`?"));
+    place.write("p/tests/more.yaml", "- { action: log, input: { message: a } }\n");
+    place.write("p/tests/cases.yaml", "[]");
+    assert!(until(&mut out, "Summary").contains("1 passed"));
+    let pid = i32::try_from(child.id()).expect("a number of a process");
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("sent");
+    let ended = child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(130));
+    let left = std::fs::read_dir(place.path("tmp")).expect("read it").count();
+    assert_eq!(left, 0, "the folders of cases are gone");
+}
+
+#[test]
+fn what_is_printed_on_a_terminal_is_harmless() {
+    let place = project(
+        "- { name: \"a\\u202eb\", action: script, input: { do: \"say %1b[2J; log %1b]0;x%07; echo %1b[31m\" }, output: 1 }\n",
+    );
+    let run = of_hostile(&place, &["--color", "never"]).code(1);
+    let text = redact(&run.stdout, &place);
+    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text}");
+    assert!(text.contains("\\u{1b}[2J"), "{text}");
+}
