@@ -50,6 +50,7 @@ Examples:
 
 const PLUGIN: &str = "\
 Examples:
+  workflow plugin new hello
   workflow plugin list
   workflow plugin inspect core/http";
 
@@ -120,7 +121,7 @@ pub(crate) enum Command {
     /// Look at the audit trail, and check it
     #[command(subcommand, after_help = AUDIT)]
     Audit(audit::Command),
-    /// List and inspect the plugins that tasks run
+    /// Write, build, list and inspect the plugins that tasks run
     #[command(subcommand, after_help = PLUGIN)]
     Plugin(plugin::Command),
     /// Set, list and delete secrets, which are kept encrypted

@@ -1,5 +1,6 @@
 //! Every error of the command line: what kind it is, what to do next, and the exit code.
 
+mod authoring;
 mod secrets;
 
 use std::borrow::Cow;
@@ -87,6 +88,11 @@ impl CliError {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// What to do next, where that is known.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// With the page on a reason code, which says more.

@@ -10,7 +10,7 @@ use crate::render::plugin_view::{CacheView, ClearedView, InspectedView, PluginVi
 use crate::render::schema::schema_of;
 use crate::render::validation::ValidationView;
 use crate::render::view::{CleanupView, DetailView, FilesView, LogView, PageView};
-use crate::render::{AuditPageView, PointView, SecretsView, VerifiedView};
+use crate::render::{AuditPageView, BuiltView, PointView, SecretsView, VerifiedView};
 
 /// The schema of what the command of this path prints by `--json`; of `logs`, with `--follow` that of a line.
 pub(crate) fn of(path: &[&str], follow: bool) -> Option<Value> {
@@ -26,6 +26,7 @@ pub(crate) fn of(path: &[&str], follow: bool) -> Option<Value> {
         ["audit", "list"] => schema_of::<AuditPageView<'_>>(&command),
         ["audit", "verify"] => schema_of::<VerifiedView>(&command),
         ["audit", "head"] => schema_of::<PointView>(&command),
+        ["plugin", "build"] => schema_of::<BuiltView<'_>>(&command),
         ["plugin", "list"] => schema_of::<Vec<PluginView<'_>>>(&command),
         ["plugin", "inspect"] => schema_of::<InspectedView<'_>>(&command),
         ["plugin", "cache", "list"] => schema_of::<CacheView<'_>>(&command),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_view;
+mod built;
 mod cache;
 mod columns;
 mod ending;
@@ -28,6 +29,7 @@ mod width;
 
 pub(crate) use audit::{audit_page, chain, trail};
 pub(crate) use audit_view::{AuditEventView, AuditPageView, ChainView, PointView, TrailView, VerifiedView};
+pub(crate) use built::{Built, BuiltView, built};
 pub(crate) use cache::cache;
 pub(crate) use ending::{Failure, failure, outcome, summary};
 pub(crate) use files::files;

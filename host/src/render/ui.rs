@@ -104,6 +104,11 @@ impl Ui {
         Notes(self.screen)
     }
 
+    /// Whether a person watches stderr.
+    pub(crate) fn is_watched(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
     /// Whether stderr is coloured.
     pub(crate) fn colors_notes(&self) -> bool {
         self.color_err

@@ -28,6 +28,7 @@ fn crates_know_only_those_below_them() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("model", &[][..]),
         ("toolchain", &[]),
+        ("authoring", &["toolchain"]),
         ("secrets", &["model"]),
         ("store", &["model", "secrets"]),
         ("sandbox", &["model", "secrets"]),

@@ -62,6 +62,12 @@ impl Plugin {
         self.actions.iter().find(|action| action.name == name)
     }
 
+    /// The component itself.
+    #[must_use]
+    pub fn component(&self) -> &[u8] {
+        &self.component
+    }
+
     /// The functions that it imports, and can never reach.
     pub fn unreachable(&self) -> impl Iterator<Item = &str> {
         let unreachable = |import: &&String| self.reachable.binary_search(import).is_err();

@@ -235,14 +235,23 @@ impl Sandbox {
     /// # Errors
     /// [`LoadError`] where it cannot be used.
     pub async fn load_file(&self, path: &Path) -> Result<Arc<Plugin>, LoadError> {
-        let origin = path.display().to_string();
-        let bytes: Arc<[u8]> = read_component(path)?.into();
+        self.load_bytes(read_component(path)?, &path.display().to_string())
+            .await
+    }
+
+    /// The plugin of a component that is in no file yet. `origin` says in messages where it came from.
+    ///
+    /// # Errors
+    /// [`LoadError`] where it cannot be used.
+    pub async fn load_bytes(&self, bytes: Vec<u8>, origin: &str) -> Result<Arc<Plugin>, LoadError> {
+        let bytes: Arc<[u8]> = bytes.into();
         if let Ok(Kind::Program(_)) = program::kind_of(&bytes) {
+            let origin = origin.to_owned();
             return Err(LoadError::Program { origin });
         }
-        let component = self.compile(&bytes, &origin).await?;
+        let component = self.compile(&bytes, origin).await?;
         let walked = reach::walk(&bytes);
-        self.load(&component, bytes, walked, (&origin, Some(&self.inner.cache)))
+        self.load(&component, bytes, walked, (origin, Some(&self.inner.cache)))
             .await
     }
 

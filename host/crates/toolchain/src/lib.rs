@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The target that plugins are built for.
-const TARGET: &str = "wasm32-wasip2";
+pub const TARGET: &str = "wasm32-wasip2";
 
 /// Debian's own compiler, its library source, and the C library of WASI: what `rustc-web`, `rust-web-src` and `wasi-libc` install.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -151,7 +151,9 @@ impl Toolchain {
             source,
         };
         let mut command = self.cargo("build", &options.target_dir);
-        command.arg("--release").arg("--manifest-path").arg(&manifest);
+        command
+            .args(["--locked", "--quiet", "--release", "--manifest-path"])
+            .arg(&manifest);
         let output = command.output().map_err(start)?;
         if !output.status.success() {
             let output = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -189,7 +191,7 @@ impl Toolchain {
         }
         let mut command = self.cargo("install", &options.target_dir);
         command
-            .arg("--root")
+            .args(["--locked", "--quiet", "--root"])
             .arg(&root)
             .arg("--version")
             .arg(format!("={version}"))
@@ -206,13 +208,14 @@ impl Toolchain {
         }
     }
 
-    /// A subcommand of cargo for the target.
-    fn cargo(&self, subcommand: &str, target_dir: &Path) -> Command {
+    /// A subcommand of cargo for the target, with nothing of an outer cargo.
+    #[must_use]
+    pub fn cargo(&self, subcommand: &str, target_dir: &Path) -> Command {
         let mut command = Command::new("cargo");
         for name in FOREIGN_VARIABLES {
             command.env_remove(name);
         }
-        command.args([subcommand, "--locked", "--quiet", "--target", TARGET]);
+        command.args([subcommand, "--target", TARGET]);
         command.env("CARGO_TARGET_DIR", target_dir);
         if let Self::Debian { linkers } = self {
             let mut path = OsString::from(linkers);

@@ -1,16 +1,22 @@
 //! `workflow plugin …`.
 
+mod build;
 mod cache;
 mod inspect;
 mod list;
+mod new;
+
+use autokestra_authoring::Build;
 
 use crate::error::{CliError, Exit};
 use crate::place::Place;
 use crate::render::Ui;
 
-/// Look at plugins.
+/// Write, build and look at plugins.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    New(new::Arguments),
+    Build(build::Arguments),
     List(list::Arguments),
     Inspect(inspect::Arguments),
     /// Look at the compiled code that is kept
@@ -20,8 +26,22 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit, CliError> {
     match command {
+        Command::New(arguments) => new::run(&arguments, ui),
+        Command::Build(arguments) => build::run(&arguments, &place.sandbox()?, ui).await,
         Command::List(arguments) => list::run(&arguments, &place.sandbox()?, ui).await,
         Command::Inspect(arguments) => inspect::run(&arguments, &place.sandbox()?, ui).await,
         Command::Cache(command) => cache::run(&command, place, ui),
     }
+}
+
+/// Calls `work` with what builds are told of their surroundings: tools print to where the program prints.
+fn surroundings<T>(ui: &Ui, work: impl FnOnce(Build<'_>) -> T) -> T {
+    // Where stderr is closed, nobody is left to be told.
+    let note = |text: &str| drop(ui.note(text));
+    work(Build {
+        variable: &|name| std::env::var_os(name),
+        watched: ui.is_watched(),
+        colored: ui.colors_notes(),
+        note: &note,
+    })
 }
