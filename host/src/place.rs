@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use autokestra_engine::{SecretStore, SystemClock};
 use autokestra_model::{Clock as _, PluginName, Timestamp};
-use autokestra_sandbox::{Cache, Sandbox};
+use autokestra_sandbox::{Cache, Compiling, Sandbox};
 use autokestra_store::{ExecutionRef, SqliteStore, Store};
 
 use crate::cli::Global;
 use crate::config::{self, Loaded};
 use crate::error::CliError;
-use crate::render::Ui;
+use crate::render::{Ui, bytes, safe};
 use crate::telemetry::Telemetry;
 
 /// The configuration, and the way to what it names.
@@ -23,6 +23,7 @@ pub(crate) struct Place {
     pub(crate) secrets: Option<PathBuf>,
     /// Where traces of executions go, if anywhere.
     pub(crate) telemetry: Option<Telemetry>,
+    ui: Ui,
 }
 
 impl Place {
@@ -40,6 +41,7 @@ impl Place {
             settings,
             secrets: None,
             telemetry,
+            ui: *ui,
         })
     }
 
@@ -70,6 +72,11 @@ impl Place {
     pub(crate) fn sandbox(&self) -> Result<Sandbox, CliError> {
         let mut options = self.settings.sandbox_options();
         options.hidden.extend(self.secrets.clone());
+        let ui = self.ui;
+        options.compiling = Some(Compiling(Arc::new(move |from, size| {
+            // Where stderr is closed, nobody is left to be told.
+            drop(ui.note(&compiling(from, size)));
+        })));
         Ok(Sandbox::new(options)?)
     }
 
@@ -77,6 +84,12 @@ impl Place {
     pub(crate) fn cache(&self) -> Cache {
         Cache::new(self.settings.cache_options())
     }
+}
+
+/// What takes so long before anything runs.
+fn compiling(from: &str, size: usize) -> String {
+    let size = bytes(u64::try_from(size).unwrap_or(u64::MAX));
+    format!("compiling {} ({size}), once: its code is kept", safe(from))
 }
 
 /// Reads the configuration.

@@ -41,6 +41,8 @@ export function component(plugin, { log, progress, state, version, waits }) {
       try {
         const result = plugin.run(action, JSON.parse(input), contextOf(ctx));
         if (!waits && isPromise(result)) {
+          // Whatever becomes of it, nobody hears of it.
+          result.then(undefined, () => {});
           throw new TaskError(
             "async_action",
             "this engine of JavaScript runs no promises: write the action without `async`, or take the engine `starlingmonkey` in package.json",

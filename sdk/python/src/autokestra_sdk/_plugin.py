@@ -26,7 +26,7 @@ class Plugin:
         self.actions: dict[str, Action[..., Any]] = {}
         for one in actions:
             if not isinstance(one, Action):
-                raise TypeError(f"{getattr(one, '__name__', one)!s} is no action: put `@action` above its `def`")
+                raise TypeError(f"`{getattr(one, '__name__', one)!s}` is no action: put `@action` above its `def`")
             if one.name in self.actions:
                 raise ValueError(f"`{name}` has two actions named `{one.name}`")
             self.actions[one.name] = one

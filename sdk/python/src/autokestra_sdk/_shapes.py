@@ -185,8 +185,10 @@ class Either(Shape):
             except Misfit as misfit:
                 misfits.append(misfit)
         # The one that got furthest knows best what is wrong.
-        deepest = max(misfits, key=lambda misfit: misfit.pointer.count("/"))
-        raise deepest if deepest.pointer != at else self.misfit(value, at)
+        # Of those that only say that the type is another, all are told at once.
+        deepest = max(misfits, key=lambda misfit: (misfit.pointer.count("/"), not misfit.reason.startswith("expected")))
+        is_of_type = deepest.pointer != at or not deepest.reason.startswith("expected")
+        raise deepest if is_of_type else self.misfit(value, at)
 
 
 @dataclasses.dataclass

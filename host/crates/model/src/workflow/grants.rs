@@ -87,7 +87,7 @@ pub(super) fn missing(workflow: &Workflow, task: &Task, info: &ActionInfo, found
                 .help(format!("add to the task:\n{yaml}")),
         );
     };
-    if info.needs.network && granted.network.is_empty() {
+    if info.needs.hosts_meant && granted.network.is_empty() {
         let host = host_of(task).unwrap_or_else(|| "host.example.com:443".to_owned());
         warn("open connections", &format!("permissions:\n  network: [\"{host}\"]"));
     }
