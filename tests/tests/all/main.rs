@@ -22,6 +22,7 @@ mod graph;
 mod held;
 mod hostile;
 mod http;
+mod languages;
 mod leak;
 mod lifecycle;
 mod limits;

@@ -130,9 +130,12 @@ impl AuthoringError {
             | Self::Refused { .. }
             | Self::Project { .. }
             | Self::Link { .. } => Wrong::Input,
-            Self::Tool { .. } | Self::Install { .. } | Self::Start { .. } | Self::NoHome | Self::Exposed { .. } | Self::File { .. } => {
-                Wrong::Machine
-            }
+            Self::Tool { .. }
+            | Self::Install { .. }
+            | Self::Start { .. }
+            | Self::NoHome
+            | Self::Exposed { .. }
+            | Self::File { .. } => Wrong::Machine,
         }
     }
 

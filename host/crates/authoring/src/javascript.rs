@@ -153,9 +153,15 @@ pub(crate) fn build(project: &Project, build: &Build<'_>) -> Result<Vec<u8>, Aut
 fn node(build: &Build<'_>) -> Result<PathBuf, AuthoringError> {
     let node = tools::find(build, "node").ok_or_else(|| missing("Node.js".to_owned()))?;
     let version = tools::ask(&node, &["--version"]).unwrap_or_default();
-    let mut parts = version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
+    let mut parts = version
+        .trim_start_matches('v')
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
     if (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < NODE_MIN {
-        return Err(missing(format!("Node.js {}.{} or later ({version} is there)", NODE_MIN.0, NODE_MIN.1)));
+        return Err(missing(format!(
+            "Node.js {}.{} or later ({version} is there)",
+            NODE_MIN.0, NODE_MIN.1
+        )));
     }
     Ok(node)
 }
@@ -164,7 +170,8 @@ fn missing(tool: String) -> AuthoringError {
     AuthoringError::Tool {
         tool,
         purpose: "plugins in JavaScript are built by Node.js and npm",
-        install: "apt-get install --no-install-recommends nodejs npm\nor take it from https://nodejs.org/en/download".to_owned(),
+        install: "apt-get install --no-install-recommends nodejs npm\nor take it from https://nodejs.org/en/download"
+            .to_owned(),
     }
 }
 
@@ -172,10 +179,16 @@ fn manifest(project: &Project) -> Result<Manifest, AuthoringError> {
     let wrong = |reason: String, advice: &str| project.wrong(MANIFEST, reason, advice);
     let bytes = std::fs::read(project.folder().join(MANIFEST));
     let bytes = bytes.map_err(AuthoringError::file("read", &project.folder().join(MANIFEST)))?;
-    let whole: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| wrong(error.to_string(), "see https://docs.npmjs.com/cli/configuring-npm/package-json"))?;
+    let whole: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        wrong(
+            error.to_string(),
+            "see https://docs.npmjs.com/cli/configuring-npm/package-json",
+        )
+    })?;
     let word = |value: &Value, otherwise: &str| value.as_str().unwrap_or(otherwise).to_owned();
-    let main = word(&whole["main"], "src/plugin.js").trim_start_matches("./").to_owned();
+    let main = word(&whole["main"], "src/plugin.js")
+        .trim_start_matches("./")
+        .to_owned();
     if whole["type"] != "module" {
         return Err(wrong(
             "its modules are not those of the language".to_owned(),
@@ -200,7 +213,12 @@ fn manifest(project: &Project) -> Result<Manifest, AuthoringError> {
     let http = match &ours["http"] {
         Value::Null => false,
         Value::Bool(http) => *http,
-        _ => return Err(wrong("\"http\" is neither true nor false".to_owned(), "write \"http\": true")),
+        _ => {
+            return Err(wrong(
+                "\"http\" is neither true nor false".to_owned(),
+                "write \"http\": true",
+            ));
+        }
     };
     if http && engine == Engine::QuickJs {
         return Err(wrong(

@@ -30,7 +30,11 @@ impl Kit {
     ) -> Result<PathBuf, AuthoringError> {
         let mut hasher = blake3::Hasher::new();
         for (name, text) in self.files {
-            hasher.update(name.as_bytes()).update(&[0]).update(text.as_bytes()).update(&[0]);
+            hasher
+                .update(name.as_bytes())
+                .update(&[0])
+                .update(text.as_bytes())
+                .update(&[0]);
         }
         let hash = hasher.finalize().to_hex();
         let folder = home.folder("tools")?.join(format!("{}-{}", self.name, &hash[..16]));
@@ -85,7 +89,6 @@ impl Stage {
     pub(crate) fn inner(&self, name: &str) -> Result<Folder, AuthoringError> {
         self.folder.inner(name)
     }
-
 
     /// What a tool has put into it.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, AuthoringError> {

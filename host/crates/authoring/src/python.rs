@@ -70,7 +70,11 @@ pub(crate) fn prepare(project: &Project, build: &Build<'_>) -> Result<(), Author
         let packages = libraries.inner(&name)?.inner("site-packages")?;
         sdk::put(&packages.inner("autokestra_sdk")?, SDK)?;
         // Tests import the plugin, which is not installed.
-        sdk::put_file(&packages, "autokestra_project.pth", format!("{}\n", source.display()).as_bytes())?;
+        sdk::put_file(
+            &packages,
+            "autokestra_project.pth",
+            format!("{}\n", source.display()).as_bytes(),
+        )?;
     }
     Ok(())
 }
@@ -84,7 +88,14 @@ pub(crate) fn build(project: &Project, build: &Build<'_>) -> Result<Vec<u8>, Aut
         let venv = folder.join("venv");
         make_venv(&python, &venv, &[])?;
         let mut command = pip(&venv);
-        command.args(["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r"]);
+        command.args([
+            "install",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "-r",
+        ]);
         tools::installed(command.arg(folder.join("requirements.txt")), "pip", "PyPI")
     })?;
     let stage = Stage::new(&home)?;
@@ -102,15 +113,30 @@ pub(crate) fn build(project: &Project, build: &Build<'_>) -> Result<Vec<u8>, Aut
     let mut command = Command::new(kit.join("venv/bin/componentize-py"));
     command.arg("--quiet").arg("--wit-path").arg(stage.path().join("wit"));
     // The larger world is of the smaller one and all that WASI has: HTTP among it.
-    command.args(["--world", if manifest.http { "plugin" } else { "guest" }, "componentize", MAIN]);
-    let folders = [project.folder().join("src"), stage.path().join("sdk"), stage.path().join("main")];
+    command.args([
+        "--world",
+        if manifest.http { "plugin" } else { "guest" },
+        "componentize",
+        MAIN,
+    ]);
+    let folders = [
+        project.folder().join("src"),
+        stage.path().join("sdk"),
+        stage.path().join("main"),
+    ];
     for folder in folders.iter().chain(&packages) {
         let folder = std::path::absolute(folder).map_err(AuthoringError::file("find", folder))?;
         command.arg("--python-path").arg(folder);
     }
     command.arg("--output").arg(stage.path().join("component.wasm"));
-    command.current_dir(stage.path()).env("RUST_BACKTRACE", "0").env_remove("VIRTUAL_ENV");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .current_dir(stage.path())
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("VIRTUAL_ENV");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let output = command.output().map_err(|source| AuthoringError::Start {
         program: kit.join("venv/bin/componentize-py"),
         source,
@@ -160,8 +186,20 @@ fn dependencies(
     (build.note)(&format!("taking in {}", manifest.dependencies.join(", ")));
     let folder = stage.path().join("packages");
     let mut command = pip(&kit.join("venv"));
-    command.args(["install", "--only-binary", ":all:", "--platform", "any", "--implementation", "py", "--abi", "none"]);
-    command.args(["--python-version", INNER_VERSION, "--target"]).arg(&folder);
+    command.args([
+        "install",
+        "--only-binary",
+        ":all:",
+        "--platform",
+        "any",
+        "--implementation",
+        "py",
+        "--abi",
+        "none",
+    ]);
+    command
+        .args(["--python-version", INNER_VERSION, "--target"])
+        .arg(&folder);
     command.arg("--").args(&manifest.dependencies);
     if tools::run(&mut command)?.status.success() {
         return Ok(Some(folder));
@@ -186,7 +224,11 @@ fn pip(venv: &Path) -> Command {
 fn make_venv(python: &Path, folder: &Path, options: &[&str]) -> Result<(), AuthoringError> {
     let mut command = Command::new(python);
     // Its own words are of a package that Debian has left out; so are ours.
-    command.args(["-m", "venv"]).args(options).arg(folder).stdin(Stdio::null());
+    command
+        .args(["-m", "venv"])
+        .args(options)
+        .arg(folder)
+        .stdin(Stdio::null());
     let output = command.output().map_err(|source| AuthoringError::Start {
         program: python.to_path_buf(),
         source,
@@ -200,9 +242,15 @@ fn make_venv(python: &Path, folder: &Path, options: &[&str]) -> Result<(), Autho
 fn python(build: &Build<'_>) -> Result<PathBuf, AuthoringError> {
     let python = tools::find(build, "python3").ok_or_else(|| missing("Python".to_owned()))?;
     let version = tools::ask(&python, &["--version"]).unwrap_or_default();
-    let mut parts = version.trim_start_matches("Python ").split('.').map(|part| part.parse().unwrap_or(0));
+    let mut parts = version
+        .trim_start_matches("Python ")
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
     if (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < PYTHON_MIN {
-        return Err(missing(format!("Python {}.{} or later ({version} is there)", PYTHON_MIN.0, PYTHON_MIN.1)));
+        return Err(missing(format!(
+            "Python {}.{} or later ({version} is there)",
+            PYTHON_MIN.0, PYTHON_MIN.1
+        )));
     }
     Ok(python)
 }
@@ -220,16 +268,24 @@ fn manifest(project: &Project) -> Result<Manifest, AuthoringError> {
     let path = project.folder().join(MANIFEST);
     let text = std::fs::read_to_string(&path).map_err(AuthoringError::file("read", &path))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         wrong(
             format!("line {line}: {}", error.message()),
             "see https://packaging.python.org/en/latest/guides/writing-pyproject-toml/",
         )
     })?;
     let ours = table.get("tool").and_then(|tools| tools.get("autokestra"));
-    let keys = ours.and_then(toml::Value::as_table).into_iter().flat_map(|keys| keys.keys());
+    let keys = ours
+        .and_then(toml::Value::as_table)
+        .into_iter()
+        .flat_map(|keys| keys.keys());
     if let Some(key) = keys.into_iter().find(|key| !["module", "http"].contains(&key.as_str())) {
-        return Err(wrong(format!("[tool.autokestra] has no key `{key}`"), "its keys are `module` and `http`"));
+        return Err(wrong(
+            format!("[tool.autokestra] has no key `{key}`"),
+            "its keys are `module` and `http`",
+        ));
     }
     let module = ours.and_then(|ours| ours.get("module")?.as_str()).unwrap_or("plugin");
     let is_word = |word: &str| {
@@ -238,15 +294,25 @@ fn manifest(project: &Project) -> Result<Manifest, AuthoringError> {
             && word.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
     if !module.split('.').all(is_word) {
-        return Err(wrong(format!("`{module}` is no name of a module"), "for example: module = \"plugin\""));
+        return Err(wrong(
+            format!("`{module}` is no name of a module"),
+            "for example: module = \"plugin\"",
+        ));
     }
     let http = match ours.and_then(|ours| ours.get("http")) {
         None => false,
         Some(toml::Value::Boolean(http)) => *http,
-        Some(_) => return Err(wrong("`http` is neither true nor false".to_owned(), "write: http = true")),
+        Some(_) => {
+            return Err(wrong(
+                "`http` is neither true nor false".to_owned(),
+                "write: http = true",
+            ));
+        }
     };
     let project = table.get("project");
-    let version = project.and_then(|project| project.get("version")?.as_str()).unwrap_or("0.0.0");
+    let version = project
+        .and_then(|project| project.get("version")?.as_str())
+        .unwrap_or("0.0.0");
     let dependencies = project.and_then(|project| project.get("dependencies")?.as_array());
     let dependencies = dependencies.into_iter().flatten().filter_map(toml::Value::as_str);
     // The sdk travels in the program.

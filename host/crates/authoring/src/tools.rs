@@ -43,7 +43,11 @@ pub(crate) fn ask(program: &Path, arguments: &[&str]) -> Option<String> {
 }
 
 /// Runs an installer to its end. What it says is shown; where it fails, the tool is not there.
-pub(crate) fn installed(command: &mut Command, tool: &'static str, registry: &'static str) -> Result<(), AuthoringError> {
+pub(crate) fn installed(
+    command: &mut Command,
+    tool: &'static str,
+    registry: &'static str,
+) -> Result<(), AuthoringError> {
     if run(command)?.status.success() {
         return Ok(());
     }

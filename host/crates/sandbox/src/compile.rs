@@ -23,7 +23,12 @@ impl Sandbox {
         bytes: &Arc<[u8]>,
         origin: &str,
     ) -> Result<Component, LoadError> {
-        let told = self.inner.options.compiling.clone().filter(|_| bytes.len() > QUICK_BYTES_MAX);
+        let told = self
+            .inner
+            .options
+            .compiling
+            .clone()
+            .filter(|_| bytes.len() > QUICK_BYTES_MAX);
         let (from, size) = (origin.to_owned(), bytes.len());
         let begin = move || {
             if let Some(Compiling(tell)) = told {

@@ -43,7 +43,10 @@ pub struct EmbeddedPlugin {
 
 /// Is told of a component that is about to be compiled and takes seconds: where it came from, and its size in bytes.
 #[derive(Clone)]
-pub struct Compiling(pub Arc<dyn Fn(&str, usize) + Send + Sync>);
+pub struct Compiling(pub Arc<Told>);
+
+/// What is told: where a component came from, and its size in bytes.
+type Told = dyn Fn(&str, usize) + Send + Sync;
 
 impl fmt::Debug for Compiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
