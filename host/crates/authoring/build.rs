@@ -20,11 +20,14 @@ const TAKEN: &[&str] = &[
 /// The tables of the workspace's manifest that the manifests of the sdk refer to.
 const TABLES: &[&str] = &["workspace.package", "workspace.dependencies", "workspace.lints"];
 
+/// A plugin that depends on the sdk alone: what it is built with is what new projects are built with.
+const LOCK: &str = "plugins/core/console/Cargo.lock";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = manifest.ancestors().nth(3).ok_or("the crate stands in host/crates")?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for watched in ["sdk", "wit", "Cargo.toml", "plugins/core/console/Cargo.lock"] {
+    for watched in ["sdk", "wit", "Cargo.toml", LOCK] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
@@ -37,6 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(
         &workspace,
         workspace_manifest(&fs::read_to_string(root.join("Cargo.toml"))?),
+    )?;
+    fs::write(
+        out.join("project.lock"),
+        project_lock(&fs::read_to_string(root.join(LOCK))?)?,
     )?;
     let mut table = String::from(
         "/// The files of the sdk's workspace, by their paths in it.\npub(crate) const FILES: &[(&str, &[u8])] = &[\n",
@@ -83,4 +90,13 @@ fn workspace_manifest(ours: &str) -> String {
         }
     }
     text
+}
+
+/// The lock file of a new project.
+fn project_lock(ours: &str) -> Result<String, Box<dyn Error>> {
+    let package = "name = \"core-console\"\nversion = \"1.0.0\"\n";
+    if !ours.contains(package) {
+        return Err(format!("{LOCK} has no package `core-console` 1.0.0").into());
+    }
+    Ok(ours.replace(package, "name = \"@package@\"\nversion = \"0.1.0\"\n"))
 }

@@ -8,7 +8,7 @@ use autokestra_sandbox::Plugin;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::plugin::{bounds, facts};
+use super::plugin::facts;
 use super::{Tint, Ui, bytes, human, safe};
 
 /// A component that was built, taken by the sandbox and put into its project.
@@ -62,9 +62,40 @@ pub(crate) fn built(ui: &Ui, built: &Built) -> String {
             ("built in", human(built.took)),
         ],
     );
-    text += &bounds(ui, &plugin.capabilities, &plugin.proof, &[]);
+    let proved = format!("proved {}", safe(&plugin.proof.to_string()));
+    text.extend([format!(
+        "\n{}  {}\n",
+        ui.tint(Tint::Head, "What it could do at most"),
+        ui.tint(Tint::Faint, &proved)
+    )]);
+    let statements = plugin.capabilities.statements();
+    for (word, tint) in [("can", Tint::Doubtful), ("cannot", Tint::Good)] {
+        let start = format!("{word} ");
+        let abilities: Vec<&str> = statements.iter().filter_map(|said| said.strip_prefix(&start)).collect();
+        text += &wrapped(ui, (word, tint), &abilities);
+    }
     text.extend([format!("\n{} {}\n", ui.tint(Tint::Faint, "next:"), safe(&built.next()))]);
     text
+}
+
+/// A list behind its label, over as many lines as it takes.
+fn wrapped(ui: &Ui, (label, tint): (&str, Tint), words: &[&str]) -> String {
+    const INDENT: usize = 11;
+    let Some((last, first)) = words.split_last() else {
+        return String::new();
+    };
+    let width = ui.width().saturating_sub(INDENT).max(20);
+    let mut lines = vec![String::new()];
+    let ended = first.iter().map(|word| format!("{word};")).chain([(*last).to_owned()]);
+    for word in ended {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => *line = word,
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => line.extend([" ", &word]),
+            Some(_) | None => lines.push(word),
+        }
+    }
+    let label = ui.tint(tint, &format!("{label:<8}"));
+    format!("  {label} {}\n", lines.join(&format!("\n{:INDENT$}", "")))
 }
 
 /// The JSON of `plugin build`: a promise, as those of `view`.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod audit;
+mod authoring;
 mod built;
 mod cache;
 mod cases;

@@ -125,6 +125,22 @@ impl Place {
         place
     }
 
+    /// With the tools that plugins are built with, and with one folder for what builds keep: dependencies are built once for all tests.
+    pub(crate) fn with_tools(mut self) -> Self {
+        let home = std::env::var("HOME").unwrap_or_default();
+        let or = |name: &str, folder: &str| std::env::var(name).unwrap_or_else(|_| format!("{home}/{folder}"));
+        self.set("CARGO_HOME", &or("CARGO_HOME", ".cargo"));
+        self.set("RUSTUP_HOME", &or("RUSTUP_HOME", ".rustup"));
+        self.set("XDG_CACHE_HOME", &target().join("authoring").display().to_string());
+        // The ways of this machine to the registries.
+        for name in ["PATH", "HTTPS_PROXY", "SSL_CERT_FILE"] {
+            if let Ok(value) = std::env::var(name) {
+                self.set(name, &value);
+            }
+        }
+        self
+    }
+
     /// Takes a variable back that was set for the processes that run here.
     pub(crate) fn unset(&mut self, name: &str) {
         self.variables.retain(|(known, _)| known != name);

@@ -23,6 +23,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("audit verify", "audit verify"),
     ("audit verify", "audit verify last"),
     ("audit head", "audit head"),
+    ("plugin build", "plugin build project"),
     ("plugin list", "plugin list"),
     ("plugin inspect", "plugin inspect core/http"),
     ("plugin cache list", "plugin cache list"),
@@ -46,7 +47,8 @@ outputs: { greeted: "{{ inputs.who }}" }
 
 /// A place where every kind of thing is: executions of every state, files, secrets, compiled code.
 fn full_place() -> Place {
-    let mut place = Place::with_flow(FLOW);
+    let mut place = Place::with_flow(FLOW).with_tools();
+    drop(place.run("plugin new project --lang c").code(0));
     place.set("WORKFLOW_SECRET_TOKEN", "correct-horse");
     place.set("WORKFLOW_POLICY_ENV", "A,B");
     place.write(

@@ -26,6 +26,12 @@ pub enum AuthoringError {
         /// The project's folder.
         path: PathBuf,
     },
+    /// There is no such folder.
+    #[error("there is no folder {}", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder is no project.
     #[error("{} is no plugin project: it has none of {markers}", folder.display())]
     NoProject {
@@ -126,6 +132,7 @@ impl AuthoringError {
         match self {
             Self::Name(_)
             | Self::Occupied { .. }
+            | Self::NoFolder { .. }
             | Self::NoProject { .. }
             | Self::Refused { .. }
             | Self::Project { .. }
@@ -148,7 +155,7 @@ impl AuthoringError {
             }
             Self::Name(NameError::Ours { .. }) => Some("take one of your own, such as `acme/hello`".to_owned()),
             Self::Occupied { .. } => Some("take another name, or go to another folder".to_owned()),
-            Self::NoProject { .. } => {
+            Self::NoFolder { .. } | Self::NoProject { .. } => {
                 Some("`workflow plugin new hello` writes one; `workflow plugin build hello` builds it".to_owned())
             }
             Self::Tool { install, .. } => Some(format!("install it by:\n{install}")),

@@ -62,19 +62,22 @@ impl Project {
     /// The project in a folder.
     ///
     /// # Errors
-    /// [`AuthoringError::NoProject`] where it has no file that a language knows its projects by.
+    /// [`AuthoringError::NoFolder`] where there is none, [`AuthoringError::NoProject`] where it has no file that a language knows
+    /// its projects by.
     pub fn find(folder: &Path) -> Result<Self, AuthoringError> {
-        let metadata = fs::metadata(folder).map_err(AuthoringError::file("open", folder))?;
-        match Language::of(folder).filter(|_| metadata.is_dir()) {
-            Some(language) => Ok(Self {
+        if !folder.is_dir() {
+            return Err(AuthoringError::NoFolder {
                 folder: folder.to_path_buf(),
-                language,
-            }),
-            None => Err(AuthoringError::NoProject {
-                folder: folder.to_path_buf(),
-                markers: Language::ALL.map(Language::marker).join(", "),
-            }),
+            });
         }
+        let language = Language::of(folder).ok_or_else(|| AuthoringError::NoProject {
+            folder: folder.to_path_buf(),
+            markers: Language::ALL.map(Language::marker).join(", "),
+        })?;
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            language,
+        })
     }
 
     /// Writes a new project into a folder of its name in `parent`: whole or not at all, and over nothing.

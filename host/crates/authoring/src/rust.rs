@@ -15,6 +15,11 @@ use crate::{sdk, tools};
 
 pub(crate) const FILES: &[File] = &[
     file!("Cargo.toml", "rust/manifest.toml"),
+    // The versions that this program's own plugins are built with.
+    File {
+        path: "Cargo.lock",
+        text: include_str!(concat!(env!("OUT_DIR"), "/project.lock")),
+    },
     file!("src/lib.rs", "rust/lib.rs"),
     file!(".gitignore", "rust/gitignore"),
     file!(".vscode/settings.json", "rust/settings.json"),
@@ -32,13 +37,20 @@ const MARK: &str = "# Written by `workflow plugin build`, for this machine alone
 struct Manifest {
     /// The name of the library, which is that of the file that is built.
     library: String,
+    /// The version of the sdk that it asks for, if it leaves to cargo where that is from.
+    sdk: Option<String>,
+}
+
+impl Manifest {
     /// Whether the sources that travel in the program are what it asks for.
-    is_served: bool,
+    fn is_served(&self) -> bool {
+        self.sdk.as_deref().is_some_and(sdk::serves)
+    }
 }
 
 /// Tells cargo, and so editors, where the sdk is.
 pub(crate) fn prepare(project: &Project, build: &Build<'_>) -> Result<(), AuthoringError> {
-    if !manifest(project)?.is_served {
+    if !manifest(project)?.is_served() {
         return Ok(());
     }
     let sdk = quoted(&sdk::unpack(&build.home()?)?)?;
@@ -71,17 +83,13 @@ pub(crate) fn build(project: &Project, build: &Build<'_>) -> Result<Vec<u8>, Aut
     if !build.watched {
         command.arg("--quiet");
     }
-    if manifest.is_served {
+    if manifest.is_served() {
         let path = quoted(&sdk::unpack(&home)?)?;
         command.args(["--config", &format!("patch.crates-io.{}.path={path}", sdk::CRATE)]);
     }
     let output = tools::run(&mut command)?;
     if !output.status.success() {
-        let advice = tools::find(build, "cc").is_none().then(|| {
-            "build scripts and macros are linked by a C compiler, and there is no `cc`; install it by:\n\
-             apt-get install --no-install-recommends gcc libc6-dev"
-                .to_owned()
-        });
+        let advice = advice(&manifest, build);
         return Err(AuthoringError::Refused {
             tool: "cargo",
             project: project.folder().to_path_buf(),
@@ -98,6 +106,23 @@ pub(crate) fn build(project: &Project, build: &Build<'_>) -> Result<Vec<u8>, Aut
     let bytes = fs::read(&component).map_err(AuthoringError::file("read", &component))?;
     drop(lock);
     Ok(bytes)
+}
+
+/// What to do where cargo failed, if it is known.
+fn advice(manifest: &Manifest, build: &Build<'_>) -> Option<String> {
+    if let Some(asked) = manifest.sdk.as_deref().filter(|asked| !sdk::serves(asked)) {
+        return Some(format!(
+            "the project asks for {} `{asked}`, and this program carries {}; name that in Cargo.toml, or use a program of the other version",
+            sdk::CRATE,
+            sdk::VERSION
+        ));
+    }
+    let has_linker = tools::find(build, "cc").is_some();
+    (!has_linker).then(|| {
+        "macros and build scripts are linked by a C compiler, and there is no `cc`; install it by:\n\
+         apt-get install --no-install-recommends gcc libc6-dev"
+            .to_owned()
+    })
 }
 
 fn toolchain(build: &Build<'_>) -> Result<Toolchain, AuthoringError> {
@@ -205,7 +230,7 @@ fn manifest(project: &Project) -> Result<Manifest, AuthoringError> {
     };
     Ok(Manifest {
         library,
-        is_served: asked.is_some_and(sdk::serves),
+        sdk: asked.map(str::to_owned),
     })
 }
 

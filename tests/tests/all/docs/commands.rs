@@ -101,7 +101,11 @@ impl Scenes {
     /// Runs a line where it belongs: what changes something has a place of its own.
     fn run_one(&self, line: &Line) {
         let words = |all: &[&str]| all.iter().any(|word| line.text.contains(word));
-        if words(&["execution cleanup"]) {
+        if words(&["plugin new"]) {
+            check(line, &Scene::empty());
+        } else if words(&["plugin build"]) {
+            check(line, &Scene::project());
+        } else if words(&["execution cleanup"]) {
             check(line, &Scene::old());
         } else if words(&["--follow"]) {
             follow(line, &self.ended.copy().with_live().of_last());

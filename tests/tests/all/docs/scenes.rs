@@ -142,6 +142,35 @@ impl Scene {
         }
     }
 
+    /// A project of a plugin, and the same once more in the folder `hello`, with what builds need.
+    pub(super) fn project() -> Self {
+        let place = Place::new().with_tools();
+        // One in C builds in a second.
+        drop(place.run("plugin new hello --lang c").code(0));
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(place.path("hello/."))
+            .arg(place.root())
+            .status();
+        assert!(copied.expect("start cp").success());
+        Self {
+            place,
+            execution: String::new(),
+            live: None,
+            service: Service::start(),
+        }
+    }
+
+    /// A place with nothing in it, and with what builds need.
+    pub(super) fn empty() -> Self {
+        Self {
+            place: Place::new().with_tools(),
+            execution: String::new(),
+            live: None,
+            service: Service::start(),
+        }
+    }
+
     /// With an execution that runs, and goes on once its service is released. It is the last one.
     pub(super) fn with_live(mut self) -> Self {
         let line = format!(
@@ -224,14 +253,16 @@ impl Scene {
         let own = self.place.path("bin");
         // What the binary itself is given, by the one function that knows it.
         let given = self.place.command(["run"]);
+        let tools = given
+            .get_envs()
+            .find(|(name, _)| *name == "PATH")
+            .and_then(|(_, path)| path);
+        let tools = tools.unwrap_or_default().to_string_lossy().into_owned();
         command
             .env_clear()
             .envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command
-            .env(
-                "PATH",
-                format!("{folder}:{}:/usr/local/bin:/usr/bin:/bin", own.display()),
-            )
+            .env("PATH", format!("{folder}:{}:/usr/local/bin:{tools}", own.display()))
             .current_dir(self.place.root())
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())

@@ -19,7 +19,8 @@ use crate::sockets::Names;
 use crate::support::{Kept, Place, denied_targets, hostile_component};
 
 /// The folders of attacks. Each is a test of its own, so that they run beside each other.
-const AREAS: [&str; 12] = [
+const AREAS: [&str; 13] = [
+    "authoring",
     "paths",
     "links",
     "network",
@@ -440,6 +441,11 @@ fn expressions_end() {
 #[test]
 fn secrets_stay() {
     area("secrets");
+}
+
+#[test]
+fn projects_stay_where_they_are() {
+    area("authoring");
 }
 
 #[test]
