@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::process::{Place, Run, target, workflow_binary};
+use crate::server::{Server, response};
 use crate::support::repository;
 
 /// The user's folder for caches in these tests: one for all, so that tools are installed once.
@@ -55,9 +56,13 @@ fn kit(name: &str) -> PathBuf {
 /// From an idea to a run, as the README of a project says; then what tells a user that something is wrong.
 fn from_idea_to_run(language: &str, native: &str) -> Place {
     let place = Place::new();
-    let line = format!(
-        "workflow plugin new hello --lang {language} && cd hello && workflow plugin build && workflow run example.yaml --input name=Ada --json"
-    );
+    let steps = [
+        &format!("workflow plugin new hello --lang {language}"),
+        "cd hello",
+        "workflow plugin build",
+        "workflow run example.yaml --input name=Ada --json",
+    ];
+    let line = steps.join(" && ");
     let run = user(&place, "", &line).code(0);
     let last = run.stdout.lines().last().unwrap_or_default();
     let outputs: serde_json::Value =
@@ -143,6 +148,9 @@ fn javascript_goes_from_an_idea_to_a_run() {
 #[test]
 fn python_goes_from_an_idea_to_a_run() {
     let place = from_idea_to_run("python", ".venv/bin/python -m unittest discover tests");
+    // What an interpreter could do is no hint of what a plugin needs.
+    let checked = user(&place, "hello", "workflow validate example.yaml").code(0);
+    assert!(!checked.stderr.contains("missing_permission"), "{}", checked.stderr);
     let out = place.path("foreign.wasm");
     let lines = format!(
         "{}/venv/bin/componentize-py --wit-path {}/wit --world guest componentize app --python-path {}/tests/foreign/python --output {}",
@@ -228,6 +236,10 @@ fn the_markdown_plugin_makes_tables_and_names() {
             r#"{"type": "module", "autokestra": {"htpp": true}}"#,
             "\"autokestra\" has no key `htpp`",
         ),
+        (
+            r#"{"type": "module", "main": "../../outside.js", "autokestra": {"engine": "quickjs"}}"#,
+            "which is not in the project",
+        ),
         ("{}", "its modules are not those of the language"),
         ("{", "EOF while parsing"),
     ] {
@@ -248,9 +260,32 @@ fn the_statistics_plugin_sums_rows_up() {
         .json();
     assert_eq!(run["outputs"], json!({ "mean": 14.33, "north": 12.0 }));
 
-    // What an interpreter could do is no hint of what a plugin needs.
-    let checked = user(&place, "statistics", "workflow validate example.yaml").code(0);
-    assert!(!checked.stderr.contains("missing_permission"), "{}", checked.stderr);
+    // By HTTP, there and back, to what is granted and to nothing else.
+    let server = Server::start(|_, request| match request.line.as_str() {
+        "GET /rows HTTP/1.1" => response("200 OK", "application/json", r#"[{"size": 1}]"#),
+        "POST /rows HTTP/1.1" => response("200 OK", "application/json", r#"[{"size": 2}]"#),
+        _ => response("503 Service Unavailable", "text/plain", "later"),
+    });
+    let task = |id: &str, inputs: &str| format!("  - {{ id: {id}, type: acme/statistics.load, inputs: {{ {inputs} }} }}\n");
+    let (host, long) = (format!("127.0.0.1:{}", server.port), "x".repeat(9000));
+    let flow = |tasks: &str| format!("id: load\npermissions: {{ network: [\"{host}\"] }}\ntasks:\n{tasks}");
+    let asked = format!("url: \"http://{host}/rows\"");
+    let both = task("get", &asked) + &task("post", &format!("{asked}, query: {{ long: {long} }}"));
+    let outputs = "outputs: { both: \"{{ [tasks.get.output, tasks.post.output] }}\" }\n";
+    place.write("statistics/load.yaml", &(flow(&both) + outputs));
+    let policy = "WORKFLOW_POLICY_NETWORK='*:*, *:* private' workflow run";
+    let run = user(&place, "statistics", &format!("{policy} load.yaml --json")).code(0).json();
+    assert_eq!(run["outputs"]["both"], json!([[{ "size": 1 }], [{ "size": 2 }]]));
+    let sent = server.requests().into_iter().find(|request| request.line.starts_with("POST"));
+    assert!(sent.expect("it was sent").body.contains(&long));
+    for (url, said) in [
+        (format!("http://{host}/none"), "plugin_error: the status is 503"),
+        ("http://127.0.0.1:1/".to_owned(), "permission_denied: the workflow does not grant this request to `127.0.0.1:1`"),
+    ] {
+        place.write("statistics/load.yaml", &flow(&task("get", &format!("url: \"{url}\""))));
+        let failed = user(&place, "statistics", &format!("{policy} load.yaml")).code(1).stderr;
+        assert!(failed.contains(said), "{failed}");
+    }
 
     // A mistake is told while it is built, by the author's own line.
     place.write(

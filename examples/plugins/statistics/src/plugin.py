@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from autokestra_sdk import TaskError, action, log, plugin, progress
+from autokestra_sdk import TaskError, action, http, log, plugin, progress
 
 
 @dataclass
@@ -130,4 +130,17 @@ def count(
     return [Value(value, number) for value, number in found[:limit]]
 
 
-plugin("acme/statistics", actions=[summarize, count])
+@action(idempotent=True)
+def load(
+    url: Annotated[str, "Where rows are served as a list of JSON."],
+    query: Annotated[dict[str, Any] | None, "What is asked for; it is sent as JSON, by POST."] = None,
+) -> list[dict[str, Any]]:
+    """Reads rows from a host that the workflow grants."""
+    response = http.get(url) if query is None else http.post(url, json=query)
+    rows = response.raise_for_status().json()
+    if not isinstance(rows, list):
+        raise TaskError("no_rows", f"`{url}` gives no list")
+    return rows
+
+
+plugin("acme/statistics", actions=[summarize, count, load])

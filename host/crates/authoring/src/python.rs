@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 use crate::build::Build;
 use crate::error::AuthoringError;
 use crate::folder::Folder;
-use crate::home::Home;
 use crate::kit::{Kit, Stage};
 use crate::project::{File, Project, file};
 use crate::{sdk, tools};
