@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use autokestra_engine::{SecretStore, SystemClock};
 use autokestra_model::{Clock as _, PluginName, Timestamp};
-use autokestra_sandbox::{Cache, Sandbox};
+use autokestra_sandbox::{Cache, Compiling, Sandbox};
 use autokestra_store::{ExecutionRef, SqliteStore, Store};
 
 use crate::cli::Global;
 use crate::config::{self, Loaded};
 use crate::error::CliError;
 use crate::installed::LocalStore;
-use crate::render::Ui;
+use crate::render::{Ui, bytes, safe};
 use crate::telemetry::Telemetry;
 
 /// The configuration, and the way to what it names.
@@ -24,6 +24,7 @@ pub(crate) struct Place {
     pub(crate) secrets: Option<PathBuf>,
     /// Where traces of executions go, if anywhere.
     pub(crate) telemetry: Option<Telemetry>,
+    ui: Ui,
 }
 
 impl Place {
@@ -41,6 +42,7 @@ impl Place {
             settings,
             secrets: None,
             telemetry,
+            ui: *ui,
         })
     }
 
@@ -72,6 +74,11 @@ impl Place {
         let mut options = self.settings.sandbox_options();
         options.hidden.extend(self.secrets.clone());
         options.installed = self.local_store().installed()?;
+        let ui = self.ui;
+        options.compiling = Some(Compiling(Arc::new(move |from, size| {
+            // Where stderr is closed, nobody is left to be told.
+            drop(ui.note(&compiling(from, size)));
+        })));
         Ok(Sandbox::new(options)?)
     }
 
@@ -84,6 +91,12 @@ impl Place {
     pub(crate) fn cache(&self) -> Cache {
         Cache::new(self.settings.cache_options())
     }
+}
+
+/// What takes so long before anything runs.
+fn compiling(from: &str, size: usize) -> String {
+    let size = bytes(u64::try_from(size).unwrap_or(u64::MAX));
+    format!("compiling {} ({size}), once: its code is kept", safe(from))
 }
 
 /// Reads the configuration.

@@ -12,6 +12,9 @@ const TAKEN: &[&str] = &[
     "sdk/wit",
     "sdk/macros/Cargo.toml",
     "sdk/macros/src",
+    "sdk/js/package.json",
+    "sdk/js/src",
+    "sdk/python/src/autokestra_sdk",
 ];
 
 /// The tables of the workspace's manifest that the manifests of the sdk refer to.
@@ -59,7 +62,11 @@ fn collect(root: &Path, path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box
     let full = root.join(path);
     if full.is_dir() {
         for entry in fs::read_dir(full)? {
-            collect(root, &path.join(entry?.file_name()), files)?;
+            let name = entry?.file_name();
+            // What Python keeps of modules that somebody ran.
+            if name != "__pycache__" {
+                collect(root, &path.join(name), files)?;
+            }
         }
     } else {
         files.push(path.to_path_buf());

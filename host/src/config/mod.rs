@@ -86,6 +86,7 @@ impl Loaded {
             policy: self.policy(),
             proxy: self.text("network.proxy").and_then(load::proxy),
             resolver: None,
+            compiling: None,
         }
     }
 

@@ -26,6 +26,7 @@ mod hostile;
 mod http;
 mod installed;
 mod large;
+mod languages;
 mod leak;
 mod lifecycle;
 mod limits;

@@ -50,6 +50,14 @@ pub enum AuthoringError {
         /// The command that installs it.
         install: String,
     },
+    /// A tool could not install others.
+    #[error("{tool} could not install what plugins are built with")]
+    Install {
+        /// The tool.
+        tool: &'static str,
+        /// Where it takes them from.
+        registry: &'static str,
+    },
     /// A tool could not be started.
     #[error("start {}", program.display())]
     Start {
@@ -129,9 +137,12 @@ impl AuthoringError {
             | Self::Refused { .. }
             | Self::Project { .. }
             | Self::Link { .. } => Wrong::Input,
-            Self::Tool { .. } | Self::Start { .. } | Self::NoHome | Self::Exposed { .. } | Self::File { .. } => {
-                Wrong::Machine
-            }
+            Self::Tool { .. }
+            | Self::Install { .. }
+            | Self::Start { .. }
+            | Self::NoHome
+            | Self::Exposed { .. }
+            | Self::File { .. } => Wrong::Machine,
         }
     }
 
@@ -148,6 +159,9 @@ impl AuthoringError {
                 Some("`workflow plugin new hello` writes one; `workflow plugin build hello` builds it".to_owned())
             }
             Self::Tool { install, .. } => Some(format!("install it by:\n{install}")),
+            Self::Install { tool, registry } => Some(format!(
+                "{tool} says above what was missing; it needs {registry}, or a mirror of it that {tool} is configured for"
+            )),
             Self::Refused { advice, .. } => advice.clone(),
             Self::Project { advice, .. } => Some(advice.clone()),
             Self::NoHome => Some("set XDG_CACHE_HOME to a folder of yours".to_owned()),

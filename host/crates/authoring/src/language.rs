@@ -1,4 +1,4 @@
-//! The languages that projects are written in. To add one: a variant here, a module beside `rust` and `c`, a folder in `templates`.
+//! The languages that projects are written in. To add one: a variant here, a module beside `rust`, a folder in `templates`.
 
 use std::fmt;
 use std::path::Path;
@@ -6,26 +6,32 @@ use std::path::Path;
 use crate::build::Build;
 use crate::error::AuthoringError;
 use crate::project::{File, Project};
-use crate::{c, rust};
+use crate::{c, javascript, python, rust};
 
 /// A language that plugins can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// Rust, with the sdk.
     Rust,
+    /// JavaScript, with the sdk.
+    JavaScript,
+    /// Python, with the sdk.
+    Python,
     /// C, with the C library of WASI.
     C,
 }
 
 impl Language {
     /// All, in the order in which a project is asked which one it is in: the first whose marker it has.
-    pub const ALL: [Self; 2] = [Self::Rust, Self::C];
+    pub const ALL: [Self; 4] = [Self::Rust, Self::JavaScript, Self::Python, Self::C];
 
     /// Its name in commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::JavaScript => "js",
+            Self::Python => "python",
             Self::C => "c",
         }
     }
@@ -35,6 +41,8 @@ impl Language {
     pub fn marker(self) -> &'static str {
         match self {
             Self::Rust => "Cargo.toml",
+            Self::JavaScript => "package.json",
+            Self::Python => "pyproject.toml",
             Self::C => "plugin.c",
         }
     }
@@ -49,6 +57,8 @@ impl Language {
     pub(crate) fn files(self) -> &'static [File] {
         match self {
             Self::Rust => rust::FILES,
+            Self::JavaScript => javascript::FILES,
+            Self::Python => python::FILES,
             Self::C => c::FILES,
         }
     }
@@ -57,6 +67,8 @@ impl Language {
     pub(crate) fn notes(self) -> &'static str {
         match self {
             Self::Rust => rust::NOTES,
+            Self::JavaScript => javascript::NOTES,
+            Self::Python => python::NOTES,
             Self::C => c::NOTES,
         }
     }
@@ -65,6 +77,8 @@ impl Language {
     pub(crate) fn prepare(self, project: &Project, build: &Build<'_>) -> Result<(), AuthoringError> {
         match self {
             Self::Rust => rust::prepare(project, build),
+            Self::JavaScript => javascript::prepare(project, build),
+            Self::Python => python::prepare(project, build),
             Self::C => Ok(()),
         }
     }
@@ -73,6 +87,8 @@ impl Language {
     pub(crate) fn build(self, project: &Project, build: &Build<'_>) -> Result<Vec<u8>, AuthoringError> {
         match self {
             Self::Rust => rust::build(project, build),
+            Self::JavaScript => javascript::build(project, build),
+            Self::Python => python::build(project, build),
             Self::C => c::build(project, build),
         }
     }

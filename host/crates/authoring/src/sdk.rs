@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use semver::{Version, VersionReq};
 
 use crate::error::AuthoringError;
+use crate::folder::Folder;
 use crate::home::Home;
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
@@ -17,6 +18,9 @@ pub(crate) const CRATE: &str = "autokestra-sdk";
 
 /// Its version: all crates of the workspace have one.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Where the contract is among what travels.
+pub(crate) const WIT: &str = "sdk/wit/";
 
 /// Whether a project that asks for `requirement` is served by the sources that travel here.
 pub(crate) fn serves(requirement: &str) -> bool {
@@ -67,6 +71,29 @@ pub(crate) fn unpack(home: &Home) -> Result<PathBuf, AuthoringError> {
     remove(&old)?;
     drop(lock);
     Ok(crate_folder)
+}
+
+/// Puts the files below `prefix` into a folder. What is there already and is the same stays as it is.
+pub(crate) fn put(folder: &Folder, prefix: &str) -> Result<(), AuthoringError> {
+    for (path, bytes) in FILES {
+        let Some(path) = path.strip_prefix(prefix) else {
+            continue;
+        };
+        match path.split_once('/') {
+            None => put_file(folder, path, bytes)?,
+            // The sdks are one folder deep.
+            Some((inner, name)) => put_file(&folder.inner(inner)?, name, bytes)?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts a file into a folder, unless it is there.
+pub(crate) fn put_file(folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), AuthoringError> {
+    match folder.read(name) {
+        Some(found) if found == bytes => Ok(()),
+        Some(_) | None => folder.put(name, bytes),
+    }
 }
 
 fn remove(path: &Path) -> Result<(), AuthoringError> {

@@ -41,3 +41,15 @@ pub(crate) fn ask(program: &Path, arguments: &[&str]) -> Option<String> {
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
+
+/// Runs an installer to its end. What it says is shown; where it fails, the tool is not there.
+pub(crate) fn installed(
+    command: &mut Command,
+    tool: &'static str,
+    registry: &'static str,
+) -> Result<(), AuthoringError> {
+    if run(command)?.status.success() {
+        return Ok(());
+    }
+    Err(AuthoringError::Install { tool, registry })
+}

@@ -81,6 +81,7 @@ fn run_action(plugin: &PluginName) -> ActionInfo {
         // Which program it is stands in the inputs: it may use whatever is granted.
         needs: CapabilityNeeds {
             network: true,
+            hosts_meant: true,
             filesystem: true,
             write: true,
             env: true,

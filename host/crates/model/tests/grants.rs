@@ -25,7 +25,8 @@ impl Catalog for Letters {
             output_schema: json!({}),
             idempotent: true,
             needs: CapabilityNeeds {
-                network: has('n'),
+                network: has('n') || has('i'),
+                hosts_meant: has('n'),
                 filesystem: has('r') || has('w'),
                 write: has('w'),
                 env: has('e'),
@@ -91,6 +92,21 @@ fn a_tasks_grants_that_its_plugin_cannot_use_are_told() {
             "5: ./out, `t` is granted files to write, and `test/re` cannot write files",
         ],
     );
+}
+
+/// What carries an interpreter, and can open sockets because that can.
+#[test]
+fn hosts_are_missed_where_a_plugin_was_made_to_reach_them() {
+    let missed = |plugin: &str| {
+        let source = Source::new("flow.yaml", task(plugin, "{}"));
+        let parsed = Workflow::parse(&source).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let found = parsed.workflow.check_actions(&Letters);
+        found.iter().any(|diagnostic| diagnostic.code == "missing_permission")
+    };
+    assert!(missed("n"));
+    assert!(!missed("i"));
+    // Granted, they are not unused.
+    check(&task("i", "{ network: [a.example] }"), &[]);
 }
 
 /// A workflow with grants of its own, and tasks.

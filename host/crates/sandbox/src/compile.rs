@@ -8,10 +8,13 @@ use std::sync::Arc;
 use wasmtime::component::Component;
 
 use crate::error::LoadError;
-use crate::sandbox::{Runtime, Sandbox};
+use crate::sandbox::{Compiling, Runtime, Sandbox};
 
 /// Largest component, in bytes: 64 MiB.
 const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// Largest component that is compiled without a word, in bytes: 2 MiB take about a second.
+const QUICK_BYTES_MAX: usize = 2 << 20;
 
 impl Sandbox {
     pub(crate) async fn compile_for(
@@ -20,7 +23,20 @@ impl Sandbox {
         bytes: &Arc<[u8]>,
         origin: &str,
     ) -> Result<Component, LoadError> {
-        let compiled = self.inner.cache.component(&runtime.engine, runtime.target, bytes).await;
+        let told = self
+            .inner
+            .options
+            .compiling
+            .clone()
+            .filter(|_| bytes.len() > QUICK_BYTES_MAX);
+        let (from, size) = (origin.to_owned(), bytes.len());
+        let begin = move || {
+            if let Some(Compiling(tell)) = told {
+                tell(&from, size);
+            }
+        };
+        let target = runtime.target;
+        let compiled = self.inner.cache.component(&runtime.engine, target, bytes, begin).await;
         compiled.map_err(|error| {
             let reason = if is_core_module(bytes) {
                 "it is a core module; a component is needed".to_owned()

@@ -42,4 +42,4 @@ pub use pinned::Pinned;
 pub use plugin::Plugin;
 pub use program::{PlaceError, Program, ProgramCall, ProgramError, ProgramKind, located};
 pub use reach::Proof;
-pub use sandbox::{EmbeddedPlugin, Installed, Origin, Sandbox, SandboxOptions};
+pub use sandbox::{Compiling, EmbeddedPlugin, Installed, Origin, Sandbox, SandboxOptions};

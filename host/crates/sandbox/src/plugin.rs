@@ -128,8 +128,12 @@ pub(crate) fn actions(
         )));
     }
     let any = |abilities: &[Ability]| abilities.iter().any(|ability| capabilities.can(*ability));
+    let network = any(&[Ability::Http, Ability::Tcp, Ability::Udp, Ability::LookUp]);
     let needs = CapabilityNeeds {
-        network: any(&[Ability::Http, Ability::Tcp, Ability::Udp, Ability::LookUp]),
+        network,
+        // A plugin has no use for listening, which nothing grants: a library that can is there for an interpreter, and says
+        // nothing of what its scripts do.
+        hosts_meant: any(&[Ability::Http]) || network && !any(&[Ability::Listen]),
         filesystem: any(&[Ability::OpenFiles, Ability::SeeFiles]),
         write: any(&[Ability::ChangeFiles, Ability::WriteFiles]),
         env: any(&[Ability::Environment]),

@@ -52,6 +52,19 @@ pub struct Installed {
     pub digest: Digest,
 }
 
+/// Is told of a component that is about to be compiled and takes seconds: where it came from, and its size in bytes.
+#[derive(Clone)]
+pub struct Compiling(pub Arc<Told>);
+
+/// What is told: where a component came from, and its size in bytes.
+type Told = dyn Fn(&str, usize) + Send + Sync;
+
+impl fmt::Debug for Compiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compiling")
+    }
+}
+
 /// What a sandbox is made from.
 #[derive(Clone, Debug, Default)]
 pub struct SandboxOptions {
@@ -73,6 +86,8 @@ pub struct SandboxOptions {
     pub proxy: Option<http::Uri>,
     /// Finds the addresses of names; none: the system's resolver.
     pub resolver: Option<Arc<dyn Resolver>>,
+    /// Is told of what takes long before anything runs.
+    pub compiling: Option<Compiling>,
 }
 
 /// Where a plugin came from.

@@ -22,6 +22,14 @@ const NOT_RUN: &[(&str, &str)] = &[
         "builds what this test runs; that its target is there is a test of its own",
     ),
     (
+        "workflow plugin new hello --lang js &&",
+        "its tools come from npm; `languages.rs` runs the line",
+    ),
+    (
+        "workflow plugin new hello --lang python &&",
+        "its tools come from PyPI; `languages.rs` runs the line",
+    ),
+    (
         "cargo install ",
         "fetches from the network; `built.rs` builds the same program for `programs.rs`",
     ),
@@ -321,7 +329,17 @@ fn no_document_hides_commands_from_this_test() {
             assert!(
                 matches!(
                     language,
-                    "" | "bash" | "yaml" | "json" | "text" | "console" | "mermaid" | "rust" | "wat" | "lua"
+                    "" | "bash"
+                        | "yaml"
+                        | "json"
+                        | "text"
+                        | "console"
+                        | "mermaid"
+                        | "rust"
+                        | "js"
+                        | "python"
+                        | "wat"
+                        | "lua"
                 ),
                 "{page}: a block of `{language}`; commands stand in `bash`"
             );

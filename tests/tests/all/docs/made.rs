@@ -87,6 +87,8 @@ const GUIDES: &[&str] = &[
     "docs/plugins/scripts.md",
     "docs/plugins/sdk.md",
     "docs/plugins/versions.md",
+    "docs/plugins/javascript.md",
+    "docs/plugins/python.md",
 ];
 
 #[test]

@@ -38,6 +38,8 @@ pub struct ActionInfo {
 pub struct CapabilityNeeds {
     /// Those of hosts: it can send HTTP requests, open sockets or look up names.
     pub network: bool,
+    /// It was made to reach hosts. What carries a whole interpreter can open sockets, whatever it was made for.
+    pub hosts_meant: bool,
     /// Those of files.
     pub filesystem: bool,
     /// Those of files that allow writing.

@@ -92,7 +92,7 @@ pub(super) fn missing(workflow: &Workflow, task: &Task, info: &ActionInfo, found
     };
     // What a script reaches for is known to its author alone.
     let script = SCRIPTS.contains(&info.plugin.as_str());
-    if info.needs.network && granted.network.is_empty() && !script {
+    if info.needs.hosts_meant && granted.network.is_empty() && !script {
         let host = host_of(task).unwrap_or_else(|| "host.example.com:443".to_owned());
         warn("open connections", &format!("permissions:\n  network: [\"{host}\"]"));
     }

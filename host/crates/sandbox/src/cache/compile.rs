@@ -12,19 +12,28 @@ use super::name::{Name, Target};
 use crate::sandbox::trusted;
 
 impl Cache {
-    /// The component of `bytes`. Of all that want the same at a time, in this process and in others, one compiles it.
+    /// The component of `bytes`. Of all that want the same at a time, in this process and in others, one compiles it, after
+    /// `begin`.
     pub(crate) async fn component(
         &self,
         engine: &Engine,
         target: Target,
         bytes: &Arc<[u8]>,
+        begin: impl FnOnce() + Send + 'static,
     ) -> wasmtime::Result<Component> {
         let (cache, engine, bytes) = (self.clone(), engine.clone(), Arc::clone(bytes));
         // It takes long, and so does waiting for somebody else who does it: the runtime's own threads have other work.
-        let done = tokio::task::spawn_blocking(move || cache.take_or_compile(&engine, target, &bytes)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            cache.take_or_make(&engine, target, Digest::of(&bytes), || {
+                begin();
+                Component::from_binary(&engine, &bytes)
+            })
+        })
+        .await;
         done.unwrap_or_else(|error| Err(wasmtime::Error::msg(format!("the compiler gave up: {error}"))))
     }
 
+    #[cfg(test)]
     pub(super) fn take_or_compile(&self, engine: &Engine, target: Target, bytes: &[u8]) -> wasmtime::Result<Component> {
         self.take_or_make(engine, target, Digest::of(bytes), || {
             Component::from_binary(engine, bytes)
