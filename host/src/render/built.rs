@@ -106,7 +106,7 @@ pub(crate) struct BuiltView<'a> {
     name: &'a str,
     /// Its version.
     version: &'a str,
-    /// What it is written in: `rust` or `c`.
+    /// What it is written in, as `--lang` names it.
     language: &'a str,
     /// Its actions, as workflows write them.
     actions: Vec<String>,

@@ -68,7 +68,7 @@ pub enum AuthoringError {
         source: io::Error,
     },
     /// A tool refused the project. What it says of it was shown.
-    #[error("{tool} could not build {}", project.display())]
+    #[error("{tool} could not build the project in {}, as it says above", project.display())]
     Refused {
         /// The tool.
         tool: &'static str,

@@ -222,7 +222,7 @@ mod tests {
             ("*", true),
             ("=0.0.1", false),
             ("99", false),
-            ("x", false),
+            ("none", false),
         ] {
             assert_eq!(serves(requirement), is_served, "{requirement}");
         }

@@ -68,7 +68,7 @@ fn unusable(error: LoadError, project: &Project) -> CliError {
     let before = format!("nothing in {} was changed", project.folder().join("dist").display());
     match shown.advice() {
         Some(advice) => {
-            let advice = format!("{advice}; {before}");
+            let advice = format!("{advice}\n{before}");
             shown.hint(advice)
         }
         None => shown.hint(before),

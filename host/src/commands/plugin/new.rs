@@ -53,11 +53,12 @@ pub(crate) fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CliError> {
         )?;
     }
     let folder = project.folder().display();
-    ui.out(&format!("{folder}\n"))?;
-    ui.note(&format!(
-        "wrote the plugin `{name}` ({}) into {folder}; next:\n  cd {folder}\n  workflow plugin build\n  workflow plugin test\n  \
-         workflow run example.yaml",
+    ui.out(&format!(
+        "wrote the plugin {name} in {} into {folder}\n",
         project.language()
+    ))?;
+    ui.note(&format!(
+        "next:\n  cd {folder}\n  workflow plugin build\n  workflow plugin test\n  workflow run example.yaml"
     ))?;
     Ok(Exit::Success)
 }
