@@ -1,6 +1,6 @@
 //! `workflow plugin test`: what it prints of cases that pass and fail, what it changes, and what it refuses.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
@@ -50,11 +50,12 @@ fn fails(plugin: &str, cases: &str, about: &str, message: &str) -> Value {
     let case = tested["cases"][0].clone();
     assert_eq!(case["state"], "failed", "{case:#}");
     let problems = case["problems"].as_array().expect("a list");
-    let found = problems.iter().find(|problem| problem["about"] == about);
-    let said = found
-        .and_then(|problem| problem["message"].as_str())
-        .unwrap_or_default();
-    assert!(said.contains(message), "no `{about}: {message}` in {problems:#?}");
+    let said = |problem: &&Value| problem["message"].as_str().is_some_and(|said| said.contains(message));
+    let found = problems
+        .iter()
+        .filter(|problem| problem["about"] == about)
+        .any(|problem| said(&problem));
+    assert!(found, "no `{about}: {message}` in {problems:#?}");
     case
 }
 
@@ -138,7 +139,7 @@ fn each_expectation_fails_by_its_own_name() {
     );
     let other = "- { action: query, input: { data: 1, filter: '.a' }, error: { code: filter_failed, message: xyzzy, retryable: true } }";
     fails(json, other, "error", "has not `xyzzy`");
-    fails(json, other, "error", "expected retryable".get(..5).expect("a part"));
+    fails(json, other, "error", "expected retryable");
     fails(
         "core/console",
         "- { action: log, input: { message: a }, logs: [b] }",
