@@ -58,4 +58,11 @@ impl StateSource for Known {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
         Box::pin(async move { Ok(self.0.get(key).map(Value::to_string)) })
     }
+
+    fn keys<'a>(&'a self, prefix: &'a str, most: usize) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        let mut keys: Vec<String> = self.0.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+        keys.sort();
+        keys.truncate(most);
+        Box::pin(async move { Ok(keys) })
+    }
 }

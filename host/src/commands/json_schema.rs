@@ -6,8 +6,8 @@
 use serde_json::Value;
 
 use super::config::ConfigView;
-use crate::render::install::InstalledView;
 use crate::render::cases_view::TestedView;
+use crate::render::install::InstalledView;
 use crate::render::plugin_view::{CacheView, ClearedView, InspectedView, PluginView};
 use crate::render::schema::schema_of;
 use crate::render::validation::ValidationView;

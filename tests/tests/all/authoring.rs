@@ -279,7 +279,7 @@ fn a_component_that_is_no_plugin_does_not_reach_the_project() {
     let mut shown = String::new();
     let mut check = |what: &str| {
         let run = place.run("plugin build hello").code(2);
-        shown.extend([format!("{what}: "), said(&run, &place)]);
+        shown.extend([format!("{what}: "), run.redacted(&place)]);
         assert_eq!(place.read("hello/dist/hello.wasm"), "kept", "{what}");
     };
     place.write("hello/plugin.c", &source.replace("\"local/hello\"", "\"../../evil\""));
@@ -317,7 +317,7 @@ fn a_component_that_is_no_plugin_does_not_reach_the_project() {
     place.write("plain/src/lib.rs", "//! Nothing.\n");
     shown.extend([
         "a plain crate: ".to_owned(),
-        said(&place.run("plugin build plain").code(2), &place),
+        place.run("plugin build plain").code(2).redacted(&place),
     ]);
     assert!(!place.path("plain/.cargo").exists() && !place.path("plain/dist").exists());
     place.write(
@@ -326,7 +326,7 @@ fn a_component_that_is_no_plugin_does_not_reach_the_project() {
     );
     shown.extend([
         "no component: ".to_owned(),
-        said(&place.run("plugin build plain").code(2), &place),
+        place.run("plugin build plain").code(2).redacted(&place),
     ]);
     insta::assert_snapshot!("authoring-wrong-components", shown);
 }

@@ -266,7 +266,8 @@ fn the_statistics_plugin_sums_rows_up() {
         "POST /rows HTTP/1.1" => response("200 OK", "application/json", r#"[{"size": 2}]"#),
         _ => response("503 Service Unavailable", "text/plain", "later"),
     });
-    let task = |id: &str, inputs: &str| format!("  - {{ id: {id}, type: acme/statistics.load, inputs: {{ {inputs} }} }}\n");
+    let task =
+        |id: &str, inputs: &str| format!("  - {{ id: {id}, type: acme/statistics.load, inputs: {{ {inputs} }} }}\n");
     let (host, long) = (format!("127.0.0.1:{}", server.port), "x".repeat(9000));
     let flow = |tasks: &str| format!("id: load\npermissions: {{ network: [\"{host}\"] }}\ntasks:\n{tasks}");
     let asked = format!("url: \"http://{host}/rows\"");
@@ -274,16 +275,26 @@ fn the_statistics_plugin_sums_rows_up() {
     let outputs = "outputs: { both: \"{{ [tasks.get.output, tasks.post.output] }}\" }\n";
     place.write("statistics/load.yaml", &(flow(&both) + outputs));
     let policy = "WORKFLOW_POLICY_NETWORK='*:*, *:* private' workflow run";
-    let run = user(&place, "statistics", &format!("{policy} load.yaml --json")).code(0).json();
+    let run = user(&place, "statistics", &format!("{policy} load.yaml --json"))
+        .code(0)
+        .json();
     assert_eq!(run["outputs"]["both"], json!([[{ "size": 1 }], [{ "size": 2 }]]));
-    let sent = server.requests().into_iter().find(|request| request.line.starts_with("POST"));
+    let sent = server
+        .requests()
+        .into_iter()
+        .find(|request| request.line.starts_with("POST"));
     assert!(sent.expect("it was sent").body.contains(&long));
     for (url, said) in [
         (format!("http://{host}/none"), "plugin_error: the status is 503"),
-        ("http://127.0.0.1:1/".to_owned(), "permission_denied: the workflow does not grant this request to `127.0.0.1:1`"),
+        (
+            "http://127.0.0.1:1/".to_owned(),
+            "permission_denied: the workflow does not grant this request to `127.0.0.1:1`",
+        ),
     ] {
         place.write("statistics/load.yaml", &flow(&task("get", &format!("url: \"{url}\""))));
-        let failed = user(&place, "statistics", &format!("{policy} load.yaml")).code(1).stderr;
+        let failed = user(&place, "statistics", &format!("{policy} load.yaml"))
+            .code(1)
+            .stderr;
         assert!(failed.contains(said), "{failed}");
     }
 
