@@ -180,6 +180,11 @@ fn each_expectation_fails_by_its_own_name() {
         "progress",
         "no report",
     );
+}
+
+#[test]
+fn what_is_denied_or_past_a_ceiling_fails_by_its_own_name() {
+    let (json, file) = ("core/json", "core/file");
     fails(
         "hostile",
         "- { action: read-file, input: { path: /etc/hostname }, error: io, denied: [] }",
