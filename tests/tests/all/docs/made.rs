@@ -84,7 +84,10 @@ fn every_plugin_has_a_page_that_is_its_manifest() {
     let place = Place::new();
     let list = place.run("plugin list --json").code(0).json();
     let mut index = "| plugin | what it is for | actions |\n| --- | --- | --- |\n".to_owned();
-    let mut known = vec!["docs/plugins/index.md".to_owned()];
+    // How plugins are tested is no plugin's.
+    let mut known = ["index", "testing"]
+        .map(|name| format!("docs/plugins/{name}.md"))
+        .to_vec();
     for plugin in list.as_array().expect("a list") {
         let name = plugin["name"].as_str().expect("a name");
         let found = place.run(&format!("plugin inspect {name} --json")).code(0).json();
