@@ -89,6 +89,7 @@ const GUIDES: &[&str] = &[
     "docs/plugins/versions.md",
     "docs/plugins/javascript.md",
     "docs/plugins/python.md",
+    "docs/plugins/testing.md",
 ];
 
 #[test]
