@@ -1,4 +1,4 @@
-// The contract by hand: its functions, its records, its imports. jco makes a component of it.
+// The contract by hand: its functions, its records, its imports. componentize-js, which jco calls, makes a component of it.
 
 import { emit } from "autokestra:plugin/log@1.0.0";
 import { report } from "autokestra:plugin/progress@1.0.0";
@@ -10,7 +10,7 @@ export function describe() {
   return {
     name: "foreign/js",
     version: "0.0.1",
-    description: "Made by jco, with the contract alone.",
+    description: "Made by componentize-js, with the contract alone.",
     actions: [
       {
         name: "join",

@@ -173,6 +173,6 @@ try {
   // What the tools say of it, without where the tools are.
   const lines = `${error instanceof Refused ? error.message : (error.message ?? error)}`.split("\n");
   const kept = lines.filter((line) => line.trim() && !/^(Failed to initialize component|Stack backtrace:|\s*\d+: )/.test(line));
-  console.error(kept.join("\n").replaceAll(`${stage}/`, ""));
+  console.error(kept.join("\n").replaceAll(`${stage}/`, "").replace(/^: /, ""));
   process.exit(1);
 }
