@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::process::{Place, Run};
 
 /// What one types in a new project, line by line.
-const LINE: &[&str] = &["plugin build", "run example.yaml --no-progress"];
+const LINE: &[&str] = &["plugin build", "plugin test", "run example.yaml --no-progress"];
 
 /// Runs `workflow …` in a folder of the place.
 fn run_in(place: &Place, folder: &str, line: &str) -> Run {

@@ -60,6 +60,7 @@ fn from_idea_to_run(language: &str, native: &str) -> Place {
         &format!("workflow plugin new hello --lang {language}"),
         "cd hello",
         "workflow plugin build",
+        "workflow plugin test",
         "workflow run example.yaml --input name=Ada --json",
     ];
     let line = steps.join(" && ");

@@ -155,7 +155,6 @@ fn each_expectation_fails_by_its_own_name() {
 
 #[test]
 fn what_is_left_and_what_is_used_fails_by_its_own_name() {
-    let json = "core/json";
     let file = "core/file";
     let write = "action: write, input: { path: out/a, content: abc }, permissions: { filesystem: { write: [./out] } }";
     fails(
@@ -192,7 +191,7 @@ fn what_is_left_and_what_is_used_fails_by_its_own_name() {
 
 #[test]
 fn what_is_denied_or_past_a_ceiling_fails_by_its_own_name() {
-    let (json, file) = ("core/json", "core/file");
+    let json = "core/json";
     fails(
         "hostile",
         "- { action: read-file, input: { path: /etc/hostname }, error: io, denied: [] }",
@@ -221,15 +220,15 @@ fn what_is_denied_or_past_a_ceiling_fails_by_its_own_name() {
 
 #[test]
 fn what_cannot_be_set_up_fails_and_ends() {
-    let (json, file) = ("core/json", "core/file");
+    let json = "core/json";
     fails(
-        file,
+        "core/file",
         "- { action: read, input: { path: a }, permissions: { filesystem: { read: [./a] } } }",
         "error",
         "grant_unusable",
     );
     fails(
-        file,
+        "core/file",
         "- { action: read, input: { path: a }, permissions: { filesystem: { read: [/etc] } } }",
         "error",
         "policy_denied",

@@ -171,7 +171,9 @@ impl WasiHttpHooks for Egress {
             // Its body is taken and goes nowhere, until the guest ends it or is gone: where a body is not taken, the event loop of
             // StarlingMonkey aborts the guest, before it looks why.
             let mut body = request.into_body();
-            drop(tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} }));
+            drop(tokio::spawn(
+                async move { while let Some(Ok(_)) = body.frame().await {} },
+            ));
             return Box::new(async move {
                 gate.deny(&target, Refusal::NotGranted).await;
                 Err(Error::HttpRequestDenied)
