@@ -71,7 +71,10 @@ impl LocalStore {
         let path = self.folder.join(LIST);
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            // Where the folder of the database is none, the database says so.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
             Err(error) => return Err(self.failed("read the list of", &error)),
         };
         let damaged = |reason: String| {

@@ -42,7 +42,7 @@ pub(crate) use list::{Page, page};
 pub(crate) use logs::log_line;
 pub(crate) use plugin::{Found, plugin, plugins};
 pub(crate) use program::program;
-pub(crate) use safe::safe;
+pub(crate) use safe::{safe, safe_json};
 pub(crate) use secrets::{KnownSecret, SecretPlace, SecretsView, secrets};
 pub(crate) use table::Table;
 pub(crate) use ui::{ColorChoice, Notes, Tint, Ui, written};

@@ -18,6 +18,23 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The text of JSON with the same characters escaped, as JSON has it: they stand in its strings alone.
+pub(crate) fn safe_json(text: String) -> String {
+    if !text.chars().any(is_unsafe) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            // All of them lie in the first plane.
+            shown.extend([format!("\\u{:04x}", u32::from(c))]);
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 fn is_unsafe(c: char) -> bool {
     let direction =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -27,6 +44,19 @@ fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_stays_what_it_was() {
+        let value = serde_json::json!({ "a\u{202e}": "\u{9b}31m\u{2028}\u{7f}\n", "b": "ä" });
+        for text in [value.to_string(), format!("{value:#}")] {
+            let shown = safe_json(text);
+            assert!(!shown.chars().any(is_unsafe), "{shown}");
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&shown).expect("it is JSON"),
+                value
+            );
+        }
+    }
 
     #[test]
     fn control_characters_are_shown_and_not_obeyed() {

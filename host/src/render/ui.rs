@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::live::{Screen, Size};
-use super::safe;
+use super::{safe, safe_json};
 use crate::docs::Codes;
 use crate::error::CliError;
 
@@ -145,7 +145,7 @@ impl Ui {
             serde_json::to_string(value)
         };
         let text = text.expect("views have string keys and finite numbers");
-        self.out(&(text + "\n"))
+        self.out(&(safe_json(text) + "\n"))
     }
 
     /// Anything that is not a result.

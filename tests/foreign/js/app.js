@@ -1,8 +1,8 @@
 // The contract by hand: its functions, its records, its imports. componentize-js, which jco calls, makes a component of it.
 
-import { emit } from "autokestra:plugin/log@1.0.0";
-import { report } from "autokestra:plugin/progress@1.0.0";
-import { get, set } from "autokestra:plugin/state@1.0.0";
+import { emit } from "autokestra:plugin/log@1.1.0";
+import { report } from "autokestra:plugin/progress@1.1.0";
+import { get, set } from "autokestra:plugin/state@1.1.0";
 
 const input = { type: "object", properties: { words: { type: "array", items: { type: "string" } } }, required: ["words"] };
 

@@ -18,6 +18,11 @@ fn run_in(place: &Place, folder: &str, line: &str) -> Run {
     place.finish(child)
 }
 
+/// What it said, but of builds of other tests that it waited for.
+fn said(run: &Run, place: &Place) -> String {
+    run.redacted(place).replace("waiting for another build to end\n", "")
+}
+
 /// A place with a new project in the folder `hello`.
 fn project(language: &str) -> Place {
     let place = Place::new().with_tools();
@@ -279,7 +284,7 @@ fn a_component_that_is_no_plugin_does_not_reach_the_project() {
     let mut shown = String::new();
     let mut check = |what: &str| {
         let run = place.run("plugin build hello").code(2);
-        shown.extend([format!("{what}: "), run.redacted(&place)]);
+        shown.extend([format!("{what}: "), said(&run, &place)]);
         assert_eq!(place.read("hello/dist/hello.wasm"), "kept", "{what}");
     };
     place.write("hello/plugin.c", &source.replace("\"local/hello\"", "\"../../evil\""));
@@ -317,7 +322,7 @@ fn a_component_that_is_no_plugin_does_not_reach_the_project() {
     place.write("plain/src/lib.rs", "//! Nothing.\n");
     shown.extend([
         "a plain crate: ".to_owned(),
-        place.run("plugin build plain").code(2).redacted(&place),
+        said(&place.run("plugin build plain").code(2), &place),
     ]);
     assert!(!place.path("plain/.cargo").exists() && !place.path("plain/dist").exists());
     place.write(
@@ -326,7 +331,7 @@ fn a_component_that_is_no_plugin_does_not_reach_the_project() {
     );
     shown.extend([
         "no component: ".to_owned(),
-        place.run("plugin build plain").code(2).redacted(&place),
+        said(&place.run("plugin build plain").code(2), &place),
     ]);
     insta::assert_snapshot!("authoring-wrong-components", shown);
 }
@@ -414,7 +419,7 @@ fn an_sdk_that_the_program_does_not_carry_is_left_to_cargo() {
 fn the_contract_that_c_projects_carry_is_ours() {
     let root = crate::support::repository();
     let read = |path: &Path| std::fs::read_to_string(root.join(path)).expect("there");
-    let ours = read(Path::new("wit/plugin.wit"));
+    let ours = read(Path::new("wit/1.0/plugin.wit"));
     let carried = read(Path::new("host/crates/authoring/templates/c/bindings/guest.wit"));
     // All but the world that adds the interfaces of WASI, which C has by its own library.
     assert!(

@@ -35,7 +35,7 @@ fn flow(plugin: &str) -> String {
         "id: all
 tasks:
   - {{ id: echo, type: test/{plugin}.echo, inputs: {{ text: a }} }}
-  - {{ id: each, type: test/{plugin}.echo, forEach: [1, 2], inputs: {{ text: \"{{{{ item }}}}\" }} }}
+  - {{ id: each, type: test/{plugin}.echo, forEach: [x, y], inputs: {{ text: \"{{{{ item }}}}\" }} }}
   - {{ id: tell, type: test/{plugin}.tell, inputs: {{ text: b }} }}
   - {{ id: keep, type: test/{plugin}.keep, inputs: {{ text: c }} }}
   - {{ id: fail, type: test/{plugin}.fail, onError: continue, retry: {{ max: 1, initialSeconds: 0.01 }}, inputs: {{ text: d }} }}

@@ -229,7 +229,7 @@ fn inputs_that_expressions_spoil_are_told_with_their_line() {
     let execution = place.inspect();
     let write = task(&execution, "write");
     assert_eq!(write["reasonCode"], "invalid_input");
-    insta::assert_snapshot!(write["message"].as_str().expect("a text"), @r#"line 9 of the workflow: the input `/rows` of `core/csv.write` does not fit: {"a":3} is not of type "array""#);
+    insta::assert_snapshot!(write["message"].as_str().expect("a text"), @r#"line 9 of the workflow: the input `/rows` of `core/csv.write` does not fit: {"a":3} is not of types "null", "array""#);
     assert_eq!(write["attempts"], json!([]), "no instance was made for it");
     let each = task(&execution, "each");
     assert_eq!(

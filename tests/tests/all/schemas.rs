@@ -26,7 +26,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("plugin build", "plugin build project"),
     ("plugin list", "plugin list"),
     ("plugin inspect", "plugin inspect core/http"),
-    ("plugin test", "plugin test project --plugin core/console"),
+    ("plugin install", "plugin install installable.wasm"),
+    ("plugin test", "plugin test tested --plugin core/console"),
     ("plugin cache list", "plugin cache list"),
     ("plugin cache clear", "plugin cache clear"),
     ("secret list", "secret list"),
@@ -65,9 +66,11 @@ fn full_place() -> Place {
         "id: fueled\nlimits: { fuel: 1000000000 }\ntasks: [{ id: a, type: core/text.render, inputs: { template: x } }]\n",
     );
     place.write(
-        "project/tests/cases.yaml",
+        "tested/tests/cases.yaml",
         "- { action: log, input: { message: a }, logs: [b], fuelMax: 1 }\n- { action: log, input: { message: a } }\n",
     );
+    let component = std::fs::read(crate::support::hostile_component()).expect("it is built");
+    place.write_bytes("installable.wasm", &component);
     drop(place.run("run fueled.yaml --no-progress").code(0));
     drop(place.run_with_input("secret set STORED", b"correct-horse").code(0));
     drop(place.run("run flow.yaml --no-progress").code(1));

@@ -59,7 +59,7 @@ tasks:
     let execution = place.inspect();
     assert_eq!(task(&execution, "rendered")["output"], "2");
     assert_eq!(task(&execution, "raw")["output"], "{{ 1 + 1 }}");
-    assert_eq!(task(&execution, "data")["output"], 12);
+    assert_eq!(task(&execution, "data")["output"], 13);
 }
 
 #[test]

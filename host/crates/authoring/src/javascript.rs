@@ -123,7 +123,7 @@ pub(crate) fn build(project: &Project, build: &Build<'_>) -> Result<Vec<u8>, Aut
     })?;
     let stage = Stage::new(&home)?;
     sdk::put(&stage.inner(sdk::CRATE)?, SDK)?;
-    sdk::put(&stage.inner("wit")?, sdk::WIT)?;
+    sdk::put_contract(&stage.inner("wit")?)?;
     let out = stage.path().join("component.wasm");
     let task = json!({
         "project": text(project.folder())?,

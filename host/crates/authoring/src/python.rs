@@ -99,7 +99,7 @@ pub(crate) fn build(project: &Project, build: &Build<'_>) -> Result<Vec<u8>, Aut
     })?;
     let stage = Stage::new(&home)?;
     sdk::put(&stage.inner("sdk")?.inner("autokestra_sdk")?, SDK)?;
-    sdk::put(&stage.inner("wit")?, sdk::WIT)?;
+    sdk::put_contract(&stage.inner("wit")?)?;
     let main = format!(
         "import {} as _\nfrom autokestra_sdk._guest import component\n\nWitWorld = component({})\n",
         manifest.module,

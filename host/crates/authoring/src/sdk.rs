@@ -19,8 +19,11 @@ pub(crate) const CRATE: &str = "autokestra-sdk";
 /// Its version: all crates of the workspace have one.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Where the contract is among what travels.
-pub(crate) const WIT: &str = "sdk/wit/";
+/// Where the contract is among what travels: the oldest version that has all that the sdks offer, so that older hosts take what is built.
+const WIT: &str = "sdk/wit/1.0/";
+
+/// Where the interfaces of WASI are that the contract names.
+const WIT_DEPENDENCIES: &str = "sdk/wit/deps/";
 
 /// Whether a project that asks for `requirement` is served by the sources that travel here.
 pub(crate) fn serves(requirement: &str) -> bool {
@@ -86,6 +89,12 @@ pub(crate) fn put(folder: &Folder, prefix: &str) -> Result<(), AuthoringError> {
         }
     }
     Ok(())
+}
+
+/// Puts the contract into a folder, with what it names.
+pub(crate) fn put_contract(folder: &Folder) -> Result<(), AuthoringError> {
+    put(folder, WIT)?;
+    put(&folder.inner("deps")?, WIT_DEPENDENCIES)
 }
 
 /// Puts a file into a folder, unless it is there.
@@ -160,7 +169,7 @@ mod tests {
         }
         assert!(!paths.iter().any(|path| path.starts_with("sdk/tests")), "{paths:?}");
         let size: usize = FILES.iter().map(|(_, bytes)| bytes.len()).sum();
-        assert!(size < 400_000, "{size} bytes travel");
+        assert!(size < 500_000, "{size} bytes travel");
     }
 
     #[test]

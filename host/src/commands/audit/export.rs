@@ -6,7 +6,7 @@ use autokestra_store::{AuditEventRow, AuditReceiver, Store};
 
 use super::Wanted;
 use crate::error::{CliError, Exit};
-use crate::render::{AuditEventView, Ui, written};
+use crate::render::{AuditEventView, Ui, safe_json, written};
 
 /// How an export is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -69,7 +69,7 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
 fn jsonl(events: &mut AuditReceiver, out: &mut dyn Write) -> Result<(), CliError> {
     while let Some(event) = events.blocking_recv() {
         let line = serde_json::to_string(&AuditEventView::new(&event?));
-        let line = line.expect("views have string keys and finite numbers");
+        let line = safe_json(line.expect("views have string keys and finite numbers"));
         written(writeln!(out, "{line}"))?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::error::{CliError, Exit};
 use crate::place::{count, execution_ref, now};
 use crate::render::view::{LogView, millis};
-use crate::render::{Ui, log_line};
+use crate::render::{Ui, log_line, safe_json};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -115,7 +115,7 @@ pub(crate) async fn run(arguments: Arguments, store: &dyn Store, ui: &Ui) -> Res
             if arguments.json && arguments.follow {
                 print_each(&mut rows, out, |row| {
                     let view = LogView::new(row);
-                    serde_json::to_string(&view).expect("views have string keys and finite numbers")
+                    safe_json(serde_json::to_string(&view).expect("views have string keys and finite numbers"))
                 })
             } else if arguments.json {
                 print_json(&mut rows, out, arguments.pretty)
@@ -212,7 +212,7 @@ fn print_json(rows: &mut Rows, out: &mut dyn Write, pretty: bool) -> Result<(), 
         } else {
             serde_json::to_string(&view)
         };
-        let text = text.expect("views have string keys and finite numbers");
+        let text = safe_json(text.expect("views have string keys and finite numbers"));
         let text = if pretty { text.replace('\n', "\n  ") } else { text };
         crate::render::written(write!(out, "{before}{indent}{text}"))?;
         before = between;

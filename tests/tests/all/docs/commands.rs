@@ -340,6 +340,7 @@ fn no_document_hides_commands_from_this_test() {
                         | "python"
                         | "wat"
                         | "lua"
+                        | "toml"
                 ),
                 "{page}: a block of `{language}`; commands stand in `bash`"
             );

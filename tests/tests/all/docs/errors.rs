@@ -35,6 +35,10 @@ const NOT_SHOWN: &[(&str, &str)] = &[
         "the text is too long for a page; tests/tests/all/fuzz/expression.rs",
     ),
     (
+        "not_locked",
+        "needs an installed plugin and a lock; tests/tests/all/installed.rs",
+    ),
+    (
         "unusable_plugin",
         "needs a plugin that is damaged; tests/tests/all/programs.rs",
     ),

@@ -273,7 +273,13 @@ impl Scene {
     /// A line with the ids of the examples replaced by real ones.
     pub(super) fn substituted(&self, line: &str) -> String {
         let beginning: String = self.execution.chars().take(29).collect();
-        line.replace("exec-123", &self.execution)
+        line.replace("https://example.com/report.wasm --digest 5c2b…", "my_plugin.wasm")
+            .replace("./report.wasm", "./my_plugin.wasm")
+            .replace(
+                "workflow plugin remove acme/report",
+                "workflow plugin install my_plugin.wasm && workflow plugin remove test/hostile",
+            )
+            .replace("exec-123", &self.execution)
             .replace("exec-01ke", &beginning)
             .replace("/etc/autokestra.yaml", "etc/autokestra.yaml")
     }

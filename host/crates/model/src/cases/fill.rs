@@ -123,7 +123,7 @@ pub(super) fn filled(node: &Node, secrets: &[CaseSecret], scope: &Scope, errors:
                 // A name that is not there was told of.
                 Err(_) if errors.has_errors() => NodeKind::Null,
                 Err(error) => {
-                    errors.push(Diagnostic::error("expression_failed", node.span, error.to_string()));
+                    errors.push(Diagnostic::error("expression_syntax", node.span, error.to_string()));
                     NodeKind::Null
                 }
             }
