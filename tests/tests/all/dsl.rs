@@ -233,8 +233,8 @@ fn inputs_that_expressions_spoil_are_told_with_their_line() {
     assert_eq!(write["attempts"], json!([]), "no instance was made for it");
     let each = task(&execution, "each");
     assert_eq!(
-        (&each["state"], &each["reason"]),
-        (&json!("FAILED"), &json!("invalid_input")),
+        (&each["state"], &each["reasonCode"]),
+        (&json!("FAILED"), &json!("element_failed")),
         "{each:#}"
     );
 }
