@@ -166,6 +166,7 @@ fn what_cannot_be_installed_says_why_and_leaves_nothing() {
         ("plugin install oci://example.com/a", 2),
         ("plugin install ftp://example.com/a", 2),
         ("plugin install https://", 2),
+        ("plugin install https://me:correct-horse@localhost:1/a.wasm", 2),
     ] {
         let run = place.run(line).code(code);
         said.extend([format!("$ workflow {line}\n{}\n", shown(&run.stderr, &place))]);
@@ -196,7 +197,7 @@ fn what_is_fetched_needs_a_digest_that_somebody_agrees_to() {
         Arc::new(move |path| {
             let head =
                 |status: &str, more: &str| format!("HTTP/1.1 {status}\r\nconnection: close\r\n{more}\r\n").into_bytes();
-            match path {
+            match path.split('?').next().unwrap_or_default() {
                 "/a.wasm" => [
                     head("200 OK", &format!("content-length: {}\r\n", served.len())),
                     served.clone(),
@@ -242,6 +243,20 @@ fn what_is_fetched_needs_a_digest_that_somebody_agrees_to() {
         assert!(run.stderr.contains(why), "{run:?}");
     }
     assert!(!place.path("data/plugins").exists(), "nothing was kept");
+    // What lets its holder fetch more is kept nowhere.
+    install(&place, "a.wasm?token=correct-horse", &["--digest", &first]).code(0);
+    place.write(
+        "flow.yaml",
+        "id: f\ntasks: [{ id: one, type: test/hostile.ok, inputs: {} }]\n",
+    );
+    place.run("plugin lock flow.yaml").code(0);
+    for file in ["data/plugins/installed.json", "plugins.lock"] {
+        let text = place.read(file);
+        assert!(
+            text.contains(&address("a.wasm")) && !text.contains("correct-horse"),
+            "{file}: {text}"
+        );
+    }
     install(&place, "moved", &["--digest", &format!("blake3:{first}")]).code(0);
     assert_eq!(names(&place), ["test/hostile"]);
 }

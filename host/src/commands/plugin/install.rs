@@ -13,7 +13,7 @@ use crate::error::{CliError, Exit};
 use crate::installed::{Entry, EntryKind};
 use crate::place::Place;
 use crate::render::install::{InstalledView, installed};
-use crate::render::{Ui, bytes};
+use crate::render::{Ui, bytes, safe};
 use crate::web;
 
 const EXAMPLES: &str = "\
@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: &Arguments, place: &Place, ui: &Ui) -> Result
         ui.note(&format!(
             "{} {}, {}\ndigest {digest}\n{}\n",
             entry.name,
-            entry.version.as_deref().unwrap_or_default(),
+            safe(entry.version.as_deref().unwrap_or_default()),
             bytes(entry.size),
             statements.join("\n")
         ))?;
@@ -107,6 +107,11 @@ impl<'a> Source<'a> {
             "https" | "http" => {
                 let address = Url::parse(text);
                 let address = address.map_err(|error| CliError::input(format!("`{text}` is no address: {error}")))?;
+                if !address.username().is_empty() || address.password().is_some() {
+                    let error =
+                        CliError::input("an address is asked with no name and no password, and this one has them");
+                    return Err(error.hint("fetch it by a tool that takes them, such as curl, and install the file"));
+                }
                 // Who stands on the way may put anything in the place of what is sent in the clear, but not under its digest.
                 if scheme == "http" && !pinned {
                     let error = CliError::input(format!("`{text}` is sent unprotected"));
@@ -189,10 +194,11 @@ async fn look(arguments: &Arguments, file: &[u8], sandbox: &Sandbox) -> Result<(
     }
 }
 
-/// The path of a file, from the root, or an address as it is.
+/// Where it came from, as it is kept: the path of a file, from the root, or an address. What stands behind a `?` is left out: it may let
+/// whoever knows it fetch more, and a lock is shown to many.
 fn whole(source: &str) -> String {
     if source.contains("://") {
-        return source.to_owned();
+        return source.split(['?', '#']).next().unwrap_or_default().to_owned();
     }
     let path = std::fs::canonicalize(source);
     path.map_or_else(|_| source.to_owned(), |path| path.display().to_string())

@@ -5,7 +5,7 @@ use autokestra_model::diagnostic::nearest;
 use crate::error::{CliError, Exit};
 use crate::installed::Entry;
 use crate::place::Place;
-use crate::render::Ui;
+use crate::render::{Ui, safe};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +25,12 @@ pub(crate) fn run(arguments: &Arguments, place: &Place, ui: &Ui) -> Result<Exit,
     let store = place.local_store();
     match store.remove(&arguments.name)? {
         Some(gone) => {
-            let version = gone.version.map(|version| format!(" {version}")).unwrap_or_default();
-            ui.out(&format!("removed {}{version}\n", gone.name))?;
+            let version = gone.version.map(|version| format!(" {}", safe(&version)));
+            ui.out(&format!(
+                "removed {}{}\n",
+                safe(&gone.name),
+                version.unwrap_or_default()
+            ))?;
             Ok(Exit::Success)
         }
         None => Err(unknown(&arguments.name, &store.entries()?)),
