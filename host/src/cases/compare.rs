@@ -35,8 +35,13 @@ pub(super) fn values(expected: &Value, actual: &Value, masker: &Masker) -> Vec<D
     }
 }
 
-/// The lines in which two texts differ.
+/// The lines in which two texts differ. They are masked whole, as a secret may have several lines, or stand where one is cut.
 pub(super) fn texts(expected: &str, actual: &str, masker: &Masker) -> Vec<DiffLine> {
+    let (expected, actual) = (masker.mask(expected), masker.mask(actual));
+    lines(expected.as_str(), actual.as_str(), masker)
+}
+
+fn lines(expected: &str, actual: &str, masker: &Masker) -> Vec<DiffLine> {
     let line = |sign, text: &str| DiffLine {
         sign,
         text: masker.mask(text),
@@ -74,6 +79,7 @@ pub(super) fn texts(expected: &str, actual: &str, masker: &Masker) -> Vec<DiffLi
     lines
 }
 
+/// The beginning of a masked text.
 pub(super) fn beginning(text: &str) -> String {
     text.chars().take(80).collect()
 }

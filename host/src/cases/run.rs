@@ -81,9 +81,6 @@ impl Tester {
             Some(server) => file.case_at(index, server.address())?,
             None => case.clone(),
         };
-        if let Some(server) = &server {
-            server.answers(case.http.clone().unwrap_or_default());
-        }
         Box::pin(self.carry_out(&case, server.as_ref(), fixtures, &mut report)).await;
         report.duration = start.elapsed();
         Some(report)
@@ -226,6 +223,9 @@ impl Tester {
         }
         let bound = bound(case, secrets).map_err(|error| Stopped::Wrong(format!("make a placeholder: {error}")))?;
         let masker = Masker::with_bound(secrets, &bound);
+        if let Some(server) = server {
+            server.answers(case.http.clone().unwrap_or_default(), &masker);
+        }
         let input = case
             .input(shown(case, &bound))
             .map_err(|error| Stopped::Wrong(error.to_string()))?;

@@ -39,13 +39,14 @@ struct Came {
     line: String,
     /// Which fixture answered it.
     fixture: Option<usize>,
-    /// What it has otherwise than it should.
+    /// What it has otherwise than it should. Values are masked before they are cut.
     wrong: Vec<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     fixtures: Vec<Fixture>,
+    masker: Masker,
     asked: Vec<Came>,
 }
 
@@ -60,7 +61,11 @@ impl Server {
     pub(super) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
-        let kept = Arc::new(Mutex::new(Kept::default()));
+        let kept = Arc::new(Mutex::new(Kept {
+            fixtures: Vec::new(),
+            masker: Masker::none(),
+            asked: Vec::new(),
+        }));
         let shared = Arc::clone(&kept);
         let accepting = tokio::spawn(async move {
             // Connections end with the server.
@@ -86,9 +91,11 @@ impl Server {
         &self.address
     }
 
-    /// What it answers from now on.
-    pub(super) fn answers(&self, fixtures: Vec<Fixture>) {
-        locked(&self.kept).fixtures = fixtures;
+    /// What it answers from now on, and what masks the values of its messages.
+    pub(super) fn answers(&self, fixtures: Vec<Fixture>, masker: &Masker) {
+        let mut kept = locked(&self.kept);
+        kept.fixtures = fixtures;
+        kept.masker = masker.clone();
     }
 
     /// What came, and what is wrong with that: unexpected, missing or other requests than were expected.
@@ -183,7 +190,10 @@ fn take(request: &Request, kept: &mut Kept) -> Answer {
     let mut found = kept.fixtures.iter().enumerate();
     let found = found.find(|(index, fixture)| fits(fixture) && open(*index, fixture));
     let (fixture, wrong, answer) = match found {
-        Some((index, fixture)) => (Some(index), differences(request, fixture), fixture.response.clone()),
+        Some((index, fixture)) => {
+            let wrong = differences(request, fixture, &kept.masker);
+            (Some(index), wrong, fixture.response.clone())
+        }
         None => (None, Vec::new(), unknown()),
     };
     if kept.asked.len() < ASKED_MAX {
@@ -206,7 +216,8 @@ fn unknown() -> Answer {
 }
 
 /// What a request has otherwise than its fixture says.
-fn differences(request: &Request, fixture: &Fixture) -> Vec<String> {
+fn differences(request: &Request, fixture: &Fixture, masker: &Masker) -> Vec<String> {
+    let shown = |text: &str| shown(&masker.mask(text));
     let mut wrong = Vec::new();
     for (name, expected) in &fixture.headers {
         let given: Vec<&str> = request
@@ -251,7 +262,8 @@ fn differences(request: &Request, fixture: &Fixture) -> Vec<String> {
     wrong
 }
 
-fn shown(text: &str) -> String {
+fn shown(text: &Masked) -> String {
+    let text = text.as_str();
     let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
     if shown.len() < text.len() {
         shown.push('…');

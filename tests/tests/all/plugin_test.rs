@@ -494,6 +494,22 @@ fn secrets_are_printed_and_written_nowhere() {
             run.stdout
         );
     }
+    // Nor where a value is cut, or where it is compared line by line.
+    let place = project(&format!(
+        "- action: post\n  input: {{ url: 'http://{{{{ server }}}}/', body: '{}{{{{ secrets.TOKEN }}}}' }}\n  secrets: {{ TOKEN: {SECRET} }}\n  \
+         permissions: {{ network: ['{{{{ server }}}}'] }}\n  http: [{{ request: {{ method: POST, path: /, body: other }}, response: {{}} }}]\n",
+        "x".repeat(290)
+    ));
+    let run = of_plugin(&place, "core/http", &[]).code(1);
+    assert!(run.stdout.contains("xxx***"), "{}", run.stdout);
+    assert!(!run.stdout.contains("corr"), "{}", run.stdout);
+    let place = project(
+        "- action: write\n  input: { path: out/a.txt, content: \"{{ secrets.TOKEN }}\" }\n  secrets: { TOKEN: \"correct-horse\\nbattery-staple\" }\n  \
+         permissions: { filesystem: { write: [out] } }\n  files: { out/b: \"\" }\n  written: { out/a.txt: \"correct\\nother\" }\n",
+    );
+    let run = of_plugin(&place, "core/file", &[]).code(1);
+    assert!(run.stdout.contains("***"), "{}", run.stdout);
+    assert!(!run.stdout.contains("battery-staple"), "{}", run.stdout);
     // Nor by a mistake on its line.
     let place = project(&format!(
         "- {{ action: log, secrets: {{ A: {SECRET}, B: {{ value: {SECRET}, only: 1 }} }}, inptu: 1 }}\n"

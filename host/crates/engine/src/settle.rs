@@ -22,6 +22,9 @@ use crate::rows::{AttemptEnd, ClosingWords, Next, TaskFields, error_row, own_err
 use crate::stop::{Stop, StopReason};
 use crate::unit::Unit;
 
+/// Longest message of an input that does not fit, in bytes: keys of values may be long.
+const MISFIT_BYTES_MAX: usize = 1000;
+
 /// A unit's end, before it is written down.
 pub(crate) struct TaskOutcome {
     pub(crate) next: Next<TaskState>,
@@ -110,7 +113,13 @@ impl Execution {
         });
         let Some(check) = check else { return Ok(()) };
         let wrong = check.check(input, definition, &self.plan.workflow().lines);
-        wrong.map_err(|wrong| self.shared.masker.mask(&wrong))
+        wrong.map_err(|wrong| {
+            let message = self.shared.masker.mask(&wrong);
+            if message.as_str().len() <= MISFIT_BYTES_MAX {
+                return message;
+            }
+            Masked::joined(&message.cut(MISFIT_BYTES_MAX), "…", &Masked::default())
+        })
     }
 
     /// What expressions of a unit may name.

@@ -8,6 +8,7 @@ pub mod cases;
 pub mod diagnostic;
 mod expression;
 pub mod id;
+mod misfit;
 pub mod permission;
 mod plan;
 mod policy;

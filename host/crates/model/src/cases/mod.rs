@@ -22,6 +22,7 @@ pub use file::{Broken, CaseFile, NOBODY};
 use crate::diagnostic::Span;
 use crate::expression::{RenderError, Template};
 use crate::id::SecretName;
+use crate::misfit::misfit;
 use crate::permission::{NetworkPattern, Permissions};
 use crate::time::Timestamp;
 use crate::workflow::Limits;
@@ -286,7 +287,7 @@ pub fn schema_errors(schema: &Value, value: &Value) -> Vec<String> {
         } else {
             pointer.as_str()
         };
-        format!("{place}: {error}")
+        format!("{place}: {}", misfit(&error))
     });
     told.collect()
 }

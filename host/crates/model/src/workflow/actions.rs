@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Lines, Span};
 use crate::id::{ActionName, PluginName};
+use crate::misfit::misfit;
 use crate::workflow::{Task, Workflow, grants};
 
 /// The most characters of a message that names a value.
@@ -222,7 +223,8 @@ fn check_inputs(task: &Task, action: &Checked, found: &mut Diagnostics) {
         else {
             continue;
         };
-        let message = format!("the input `{pointer}` of `{}` does not fit: {error}", task.action);
+        let why = misfit(&error);
+        let message = format!("the input `{pointer}` of `{}` does not fit: {why}", task.action);
         found.push(input_error(place(key), message));
     }
 }
@@ -253,7 +255,7 @@ impl InputCheck {
     /// What does not fit first: its JSON pointer, what was expected, and the line of the workflow that it stands in.
     ///
     /// # Errors
-    /// That text.
+    /// That text, whole: it may hold a secret, so only what is masked may be cut.
     pub fn check(&self, input: &Value, task: &Task, lines: &Lines) -> Result<(), String> {
         let Some(error) = self.0.as_ref().and_then(|schema| schema.iter_errors(input).next()) else {
             return Ok(());
@@ -262,9 +264,10 @@ impl InputCheck {
         let key = pointer.split('/').nth(1).unwrap_or_default();
         let span = task.places.input.get(key).copied().unwrap_or(task.places.inputs);
         let line = lines.line(span);
-        Err(cut(format!(
-            "line {line} of the workflow: the input `{pointer}` of `{}` does not fit: {error}",
-            task.action
-        )))
+        Err(format!(
+            "line {line} of the workflow: the input `{pointer}` of `{}` does not fit: {}",
+            task.action,
+            misfit(&error)
+        ))
     }
 }
