@@ -494,9 +494,19 @@ fn secrets_are_printed_and_written_nowhere() {
             run.stdout
         );
     }
-    // Nor where a value is cut, or where it is compared line by line.
+    // Nor by a mistake on its line.
     let place = project(&format!(
-        "- action: post\n  input: {{ url: 'http://{{{{ server }}}}/', body: '{}{{{{ secrets.TOKEN }}}}' }}\n  secrets: {{ TOKEN: {SECRET} }}\n  \
+        "- {{ action: log, secrets: {{ A: {SECRET}, B: {{ value: {SECRET}, only: 1 }} }}, inptu: 1 }}\n"
+    ));
+    let run = of_plugin(&place, "core/console", &[]).code(2);
+    assert!(!run.stderr.contains("correct"), "{}", run.stderr);
+    insta::assert_snapshot!("covered", told(&place, &run));
+}
+
+#[test]
+fn no_half_of_a_secret_is_left_where_a_value_is_cut_or_compared_line_by_line() {
+    let place = project(&format!(
+        "- action: post\n  input: {{ url: 'http://{{{{ server }}}}/', body: '{}{{{{ secrets.TOKEN }}}}' }}\n  secrets: {{ TOKEN: correct-horse-battery }}\n  \
          permissions: {{ network: ['{{{{ server }}}}'] }}\n  http: [{{ request: {{ method: POST, path: /, body: other }}, response: {{}} }}]\n",
         "x".repeat(290)
     ));
@@ -510,13 +520,6 @@ fn secrets_are_printed_and_written_nowhere() {
     let run = of_plugin(&place, "core/file", &[]).code(1);
     assert!(run.stdout.contains("***"), "{}", run.stdout);
     assert!(!run.stdout.contains("battery-staple"), "{}", run.stdout);
-    // Nor by a mistake on its line.
-    let place = project(&format!(
-        "- {{ action: log, secrets: {{ A: {SECRET}, B: {{ value: {SECRET}, only: 1 }} }}, inptu: 1 }}\n"
-    ));
-    let run = of_plugin(&place, "core/console", &[]).code(2);
-    assert!(!run.stderr.contains("correct"), "{}", run.stderr);
-    insta::assert_snapshot!("covered", told(&place, &run));
 }
 
 /// Reads lines until one has `text`.
