@@ -130,21 +130,31 @@ pub(crate) struct Held {
     locking: Locking,
     lock: Option<Lock>,
     folder: PathBuf,
+    /// Why the file that is there says nothing.
+    broken: Option<String>,
 }
 
 impl Held {
     pub(crate) fn new(folder: &Path, locking: Locking) -> Result<Self, CliError> {
-        let lock = match Lock::of(folder) {
-            Ok(lock) => lock,
-            // A file that is broken says nothing; who insists on it is told.
+        let (lock, broken) = match Lock::of(folder) {
+            Ok(lock) => (lock, None),
             Err(error) if locking == Locking::Insisted => return Err(error),
-            Err(_) => None,
+            Err(error) => (None, Some(error.to_string())),
         };
         Ok(Self {
             locking,
             lock,
             folder: folder.to_path_buf(),
+            broken,
         })
+    }
+
+    /// A warning of a file that is there and cannot be read, for who does not insist on it.
+    pub(crate) fn broken(&self) -> Option<Diagnostic> {
+        let why = self.broken.as_ref()?;
+        let warning = Diagnostic::warning("not_locked", Span::default(), why.clone());
+        let help = "nothing is held against it; put it back from a copy, or write it anew: `workflow plugin lock` with the workflow's file";
+        Some(warning.label("the workflow beside it").help(help))
     }
 
     /// What is wrong where a name stands for `found`.

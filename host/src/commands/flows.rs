@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use autokestra_engine::{Flow, FlowError, Flows};
 use autokestra_model::{ReasonCode, Source};
-use autokestra_sandbox::{PlaceError, Sandbox, located};
+use autokestra_sandbox::{PlaceError, Program, Sandbox, located};
 use autokestra_secrets::Masker;
 use autokestra_store::{Store, WorkflowSource};
 use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::drive::secrets;
+use super::programs;
 use super::workflow::check_text;
 use crate::error::CliError;
 use crate::lock::Locking;
@@ -61,6 +62,10 @@ impl Flows for Files {
 
     fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, FlowError>> {
         Box::pin(async move { self.reopened(source).await.map_err(|error| error.to_string().into()) })
+    }
+
+    fn check_program(&self, base: &Path, name: &str, program: &Program) -> Result<(), String> {
+        programs::held(base, self.locking, name, program)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use autokestra_model::{Diagnostic, Diagnostics, Task, Workflow};
+use autokestra_model::{Diagnostic, Diagnostics, Span, Task, Workflow};
 use autokestra_sandbox::{Ability, Program, ProgramError, Sandbox};
 
 use super::workflow::Pinned;
-use crate::lock::{Held, Pin};
+use crate::lock::{Held, Locking, Pin};
 
 /// What is wrong with the programs of a workflow in the folder `base`. A name that comes of an expression is known only when
 /// it runs.
@@ -26,8 +26,7 @@ pub(super) async fn check(
         match sandbox.program(base, name).await {
             Ok(program) => {
                 // A file beside the workflow is a part of it, and kept with it.
-                let is_path = name.contains('/') || name.ends_with(".wasm");
-                if !is_path {
+                if !is_path(name) {
                     let pinned = pinned(base, name, &program);
                     let span = task.places.input.get("module").copied().unwrap_or(task.places.inputs);
                     if let Some(differs) = held.differs(name, &pinned.pin, span) {
@@ -45,16 +44,41 @@ pub(super) async fn check(
     found
 }
 
+/// Whether it names a file beside the workflow, not one that is installed.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".wasm")
+}
+
+/// A program as a lock has it.
+pub(super) fn pin(program: &Program) -> Pin {
+    Pin {
+        version: None,
+        digest: program.digest.to_string(),
+        source: None,
+    }
+}
+
 fn pinned(base: &Path, name: &str, program: &Program) -> Pinned {
     Pinned {
         folder: base.to_path_buf(),
         name: name.to_owned(),
-        pin: Pin {
-            version: None,
-            digest: program.digest.to_string(),
-            source: None,
-        },
+        pin: pin(program),
     }
+}
+
+/// Holds a program that is about to run against the lock of its workflow's folder, where that is insisted on.
+pub(super) fn held(base: &Path, locking: Locking, name: &str, program: &Program) -> Result<(), String> {
+    if locking == Locking::Told || is_path(name) {
+        return Ok(());
+    }
+    let held = Held::new(base, locking).map_err(|error| error.with_advice())?;
+    let Some(differs) = held.differs(name, &pin(program), Span::default()) else {
+        return Ok(());
+    };
+    let message = differs.message;
+    Err(format!(
+        "{message}; to take the one that is here: `workflow plugin lock FILE --also {name}` with the workflow's file"
+    ))
 }
 
 fn unusable(task: &Task, error: &ProgramError) -> Diagnostic {

@@ -38,7 +38,7 @@ pub(crate) struct Pinned {
 pub(crate) async fn check(path: &Path, sandbox: &Sandbox, locking: Locking) -> Result<Checked, CliError> {
     let text = read(path)?;
     let source = Source::new(path.display().to_string(), text);
-    let mut checked = check_text(source, &base(path)?, sandbox, locking).await?;
+    let mut checked = examine(source, &base(path)?, sandbox, locking).await?;
     // One that cannot be named any more cannot name others either: then it fails where it runs them.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let mut children = Children::new(sandbox, locking);
@@ -134,6 +134,15 @@ pub(crate) async fn check_text(
     sandbox: &Sandbox,
     locking: Locking,
 ) -> Result<Checked, CliError> {
+    let checked = examine(source, base, sandbox, locking).await?;
+    if checked.warnings.has_errors() {
+        return Err(CliError::diagnostics(checked.source, checked.warnings));
+    }
+    Ok(checked)
+}
+
+/// As [`check_text`], with errors among the warnings where there is a workflow at all, so that more can be asked of it.
+async fn examine(source: Source, base: &Path, sandbox: &Sandbox, locking: Locking) -> Result<Checked, CliError> {
     let parsed = match Workflow::parse_as_far_as_it_goes(&source) {
         Ok(parsed) => parsed,
         Err(broken) => {
@@ -149,17 +158,26 @@ pub(crate) async fn check_text(
     found.extend(parsed.workflow.check_policy(sandbox.policy(), base));
     found.extend(catalog.check_policy(&parsed.workflow, sandbox.policy()));
     let held = Held::new(base, locking)?;
+    if let Some(broken) = held.broken() {
+        found.push(broken);
+    }
     let (pinned, differing) = catalog.pins(&parsed.workflow, (base, &held), sandbox);
     found.extend(differing);
-    if found.has_errors() {
-        return Err(CliError::diagnostics(source, found));
-    }
     Ok(Checked {
         source,
         workflow: parsed.workflow,
         warnings: found,
         pinned,
     })
+}
+
+/// A plugin as a lock has it.
+pub(crate) fn pin(plugin: &Plugin) -> Pin {
+    Pin {
+        version: Some(plugin.version.clone()),
+        digest: plugin.digest.to_string(),
+        source: None,
+    }
 }
 
 /// The plugins that a workflow names, loaded.
@@ -216,11 +234,7 @@ impl Known {
             let Some(Ok(plugin)) = self.plugins.get(name).filter(|_| !sandbox.is_embedded(name)) else {
                 continue;
             };
-            let pin = Pin {
-                version: Some(plugin.version.clone()),
-                digest: plugin.digest.to_string(),
-                source: None,
-            };
+            let pin = pin(plugin);
             if let Some(differs) = held.differs(name.as_str(), &pin, task.places.action) {
                 found.push(differs);
             }

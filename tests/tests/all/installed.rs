@@ -315,13 +315,66 @@ fn a_lock_pins_what_workflows_use_and_is_insisted_on() {
         shown(&place.run("plugin lock flow.yaml").code(0).stdout, &place)
     );
     place.run("run flow.yaml --locked").code(0);
-    // A lock that cannot be read says nothing to who does not ask for it, and nobody writes over it.
+    // A lock that cannot be read stops only who asks for it, and nobody writes over it.
     place.write("plugins.lock", "version: 1\nplugins: { a: { digest: xyz } }\n");
-    place.run("run flow.yaml").code(0);
+    let told = place.run("run flow.yaml").code(0);
+    assert!(flat(&told).contains("plugins.lock cannot be read: `a`"), "{told:?}");
     for line in ["run flow.yaml --locked", "plugin lock flow.yaml"] {
         let run = place.run(line).code(2);
         assert!(run.stderr.contains("plugins.lock cannot be read: `a`"), "{run:?}");
     }
+}
+
+#[test]
+fn a_lock_holds_for_programs_that_expressions_name() {
+    let place = place();
+    place.run("plugin install nothing.wasm").code(0);
+    place.write_bytes("other.wasm", &program("b"));
+    place.run("plugin install other.wasm").code(0);
+    let flow = |module: &str| {
+        format!(
+            "id: flow\ninputs: [{{ id: name, type: string, default: nothing }}]\ntasks: [{{ id: two, type: core/wasm.run, inputs: {{ module: \"{module}\" }} }}]\n"
+        )
+    };
+    place.write("flow.yaml", &flow("nothing"));
+    place.run("plugin lock flow.yaml").code(0);
+    place.write("flow.yaml", &flow("{{ inputs.name }}"));
+    place.run("run flow.yaml --locked").code(0);
+    place.run("run flow.yaml --input name=other").code(0);
+    let refused = place.run("run flow.yaml --locked --input name=other").code(1);
+    assert!(
+        flat(&refused).contains("plugins.lock does not name `other`"),
+        "{refused:?}"
+    );
+    let shown = place.inspect();
+    assert_eq!(
+        crate::process::task(&shown, "two")["reasonCode"],
+        "plugin_unusable",
+        "{shown:#}"
+    );
+    assert!(
+        flat(&refused).contains("`workflow plugin lock FILE --also other`"),
+        "{refused:?}"
+    );
+    place.run("plugin lock flow.yaml --also other --also core/http").code(0);
+    place.run("run flow.yaml --locked --input name=other").code(0);
+    for (name, code, why) in [
+        ("./other.wasm", 2, "`./other.wasm` is a file"),
+        ("other.wasm", 2, "`other.wasm` is a file"),
+        ("othr", 1, "no program `othr` is installed"),
+        ("test/nothing", 1, "there is no plugin `test/nothing`"),
+        ("Test/x", 2, "Test/x"),
+    ] {
+        let wrong = place
+            .run_args(["plugin", "lock", "flow.yaml", "--also", name])
+            .code(code);
+        assert!(flat(&wrong).contains(why), "{wrong:?}");
+    }
+    // Nor another file of the name that is pinned.
+    place.write_bytes("nothing.wasm", &program("b"));
+    place.run("plugin install nothing.wasm").code(0);
+    place.run("run flow.yaml").code(0);
+    place.run("run flow.yaml --locked").code(1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use autokestra_engine::{
     StartRequest, SystemClock,
 };
 use autokestra_model::{Ceiling, Folders, GivenInput, NetworkPattern, Policy, Source, Workflow};
-use autokestra_sandbox::{CacheOptions, Resolver, Sandbox, SandboxOptions};
+use autokestra_sandbox::{CacheOptions, Program, Resolver, Sandbox, SandboxOptions};
 use autokestra_secrets::{Masked, SecretValue, Secrets};
 use autokestra_store::{
     AuditEventRow, ExecutionDetail, LogFilter, LogRow, SqliteOptions, SqliteStore, Store, Synchronous, TaskRunRow,
@@ -117,6 +117,10 @@ impl Flows for NoFlows {
 
     fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, FlowError>> {
         self.find(Path::new("/"), &source.name)
+    }
+
+    fn check_program(&self, _: &Path, _: &str, _: &Program) -> Result<(), String> {
+        Ok(())
     }
 }
 

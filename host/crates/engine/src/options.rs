@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autokestra_model::{ReasonCode, TaskId, Workflow, is_reserved_variable};
+use autokestra_sandbox::Program;
 use autokestra_secrets::{Masked, Secrets};
 use autokestra_store::{ExecutionDetail, WorkflowSource};
 use futures::future::BoxFuture;
@@ -121,13 +122,20 @@ impl<T: Into<String>> From<T> for FlowError {
     }
 }
 
-/// Finds the workflows that `core/flow.run` names.
+/// Finds the workflows that `core/flow.run` names, and says which programs `core/wasm.run` may take.
 pub trait Flows: Send + Sync + fmt::Debug {
     /// The workflow of a path below `base`, or of an id that a file beside it has as its name.
     fn find<'a>(&'a self, base: &'a Path, name: &'a str) -> BoxFuture<'a, Result<Flow, FlowError>>;
 
     /// The workflow of an execution that was started before, as its text was then.
     fn reopen<'a>(&'a self, source: &'a WorkflowSource) -> BoxFuture<'a, Result<Flow, FlowError>>;
+
+    /// Whether a workflow in the folder `base` may run the program that `name` stands for by now. Its name may come of an
+    /// expression, so it is asked just before it runs.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn check_program(&self, base: &Path, name: &str, program: &Program) -> Result<(), String>;
 }
 
 /// One execution that is to be started.

@@ -73,6 +73,8 @@ async fn load_program(spec: &Spec, shared: &AttemptShared) -> Result<Loaded, Box
         };
         failed(reason, &error.to_string())
     })?;
+    let may = shared.flows.check_program(&shared.base, &call.module, &program);
+    may.map_err(|why| failed(ReasonCode::PluginUnusable, &why))?;
     let digest = Change::AttemptLoaded {
         run: spec.run.clone(),
         attempt: spec.attempt,

@@ -279,6 +279,11 @@ impl Scene {
                 "workflow plugin remove acme/report",
                 "workflow plugin install my_plugin.wasm && workflow plugin remove test/hostile",
             )
+            .replace(
+                "workflow plugin lock flow.yaml --also acme/report",
+                "workflow plugin install my_plugin.wasm && workflow plugin lock flow.yaml --also test/hostile \
+                 && workflow plugin remove test/hostile",
+            )
             .replace("exec-123", &self.execution)
             .replace("exec-01ke", &beginning)
             .replace("/etc/autokestra.yaml", "etc/autokestra.yaml")
