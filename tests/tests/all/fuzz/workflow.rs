@@ -220,7 +220,7 @@ impl Catalog for Few {
 }
 
 /// Each has words and a place in the text, and can be drawn.
-fn check_places(source: &Source, found: &Diagnostics) {
+pub(super) fn check_places(source: &Source, found: &Diagnostics) {
     for one in found.iter() {
         assert!(!one.message.is_empty() && !one.code.is_empty());
         for span in std::iter::once(one.span).chain(one.related.iter().map(|(span, _)| *span)) {
