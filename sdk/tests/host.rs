@@ -190,6 +190,9 @@ fn statuses_and_failures_say_whether_to_try_again() {
     assert_eq!(error.wait(), Some(Duration::from_secs(7)));
     assert!(error.message().len() < 400, "{error}");
     assert_eq!(fails(Reply::status(503).header("retry-after", "soon")).wait(), None);
+    let at = |date| fails(Reply::status(429).header("retry-after", date)).wait();
+    assert_eq!(at("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+    assert!(at("Tue, 01 Jan 2999 00:00:00 GMT") > Some(Duration::from_secs(1 << 30)));
     for (kind, code, retryable) in [
         (ErrorKind::Denied, "permission_denied", false),
         (ErrorKind::Dns, "dns", true),

@@ -17,7 +17,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = manifest.ancestors().nth(3).ok_or("the crate stands in host/crates")?;
     for watched in [
         "plugins",
-        "sdk",
+        "sdk/Cargo.toml",
+        "sdk/src",
+        "sdk/macros/Cargo.toml",
+        "sdk/macros/src",
         "wit",
         "host/crates/sandbox/src/codegen.rs",
         "host/crates/sandbox/src/proof",

@@ -124,6 +124,7 @@ pub(crate) fn derive(item: &DeriveInput) -> syn::Result<TokenStream> {
         }
 
         #[automatically_derived]
+        // A message need not name all fields of its variant.
         #[allow(unused_variables)]
         impl ::core::fmt::Display for #name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {

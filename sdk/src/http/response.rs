@@ -1,5 +1,5 @@
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 
@@ -45,6 +45,20 @@ pub struct Response {
 #[derive(Debug)]
 pub struct Body(wire::Incoming);
 
+/// What `Retry-After` says: seconds, or a date. A date that is over asks for no wait.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a guest has one clock, which the host lends it"
+)]
+fn wait(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if limit::is_over() {
@@ -82,13 +96,13 @@ impl Response {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Status`] with the beginning of the body. `Retry-After` in seconds is honoured.
+    /// [`ErrorKind::Status`] with the beginning of the body. `Retry-After`, in seconds or as a date, is honoured.
     pub fn error_for_status(self) -> Result<Self, Error> {
         let status = self.status;
         if status < 400 {
             return Ok(self);
         }
-        let seconds = self.header("retry-after").and_then(|text| text.trim().parse().ok());
+        let wait = self.header("retry-after").and_then(wait);
         let mut said = Vec::new();
         // What cannot be read says nothing; the status does.
         drop(self.body.take(SAID_BYTES_MAX).read_to_end(&mut said));
@@ -97,7 +111,7 @@ impl Response {
         if !said.trim().is_empty() {
             message = format!("{message}: {}", said.trim());
         }
-        Err(Error::of_status(status, seconds.map(Duration::from_secs), message))
+        Err(Error::of_status(status, wait, message))
     }
 
     /// The status, e.g. 200.
