@@ -19,7 +19,7 @@ pub(super) fn inline(text: &str) -> String {
                 _ => None,
             };
             if let Some(end) = end {
-                shown += &code(behind.get(..end).unwrap_or_default());
+                shown += &spanned(behind.get(..end).unwrap_or_default());
                 rest = behind.get(end + run..).unwrap_or_default();
             } else {
                 if let Some(alone) = alone.get_mut(run) {
@@ -61,7 +61,11 @@ fn closing(text: &str, run: usize) -> Option<usize> {
 
 /// Text as code within a line, also in a cell of a table.
 pub(super) fn code(text: &str) -> String {
-    let text = one_line(text);
+    spanned(&one_line(text))
+}
+
+/// Text of one line as code; a blank at one of its ends stays.
+fn spanned(text: &str) -> String {
     let odd = text.is_empty() || ["`", "|", "{{", "{%", "{#"].iter().any(|part| text.contains(part));
     if !odd {
         return format!("`{text}`");
@@ -195,7 +199,7 @@ mod tests {
             inline("reads `a.b` and *all*,\n  5 & 6"),
             "reads `a.b` and *all*, 5 & 6"
         );
-        assert_eq!(inline("``a`b``"), "<code>a&#96;b</code>");
+        assert_eq!(inline("``a`b`` by `, `."), "<code>a&#96;b</code> by `, `.");
         assert_eq!(code("^[a-z]+$"), "`^[a-z]+$`");
         let text = "One,\ntwo.\n\n- a\n  b\n- c\n\n```yaml\nid: x\n```\nend";
         assert_eq!(blocks(text), "One, two.\n\n- a b\n- c\n\n```yaml\nid: x\n```\n\nend");
