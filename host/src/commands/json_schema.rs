@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::config::ConfigView;
 use crate::render::cases_view::TestedView;
 use crate::render::install::InstalledView;
+use crate::render::plugin_docs::DocPageView;
 use crate::render::plugin_view::{CacheView, ClearedView, InspectedView, PluginView};
 use crate::render::schema::schema_of;
 use crate::render::validation::ValidationView;
@@ -31,6 +32,7 @@ pub(crate) fn of(path: &[&str], follow: bool) -> Option<Value> {
         ["plugin", "build"] => schema_of::<BuiltView<'_>>(&command),
         ["plugin", "list"] => schema_of::<Vec<PluginView<'_>>>(&command),
         ["plugin", "inspect"] => schema_of::<InspectedView<'_>>(&command),
+        ["plugin", "docs"] => schema_of::<Vec<DocPageView>>(&command),
         ["plugin", "install"] => schema_of::<InstalledView<'_>>(&command),
         ["plugin", "test"] => schema_of::<TestedView<'_>>(&command),
         ["plugin", "cache", "list"] => schema_of::<CacheView<'_>>(&command),

@@ -36,6 +36,7 @@ mod mistakes;
 mod only_to;
 mod packaged;
 mod pictures;
+mod plugin_docs;
 mod plugin_test;
 mod policy;
 mod process;

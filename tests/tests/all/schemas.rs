@@ -26,6 +26,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("plugin build", "plugin build project"),
     ("plugin list", "plugin list"),
     ("plugin inspect", "plugin inspect core/http"),
+    ("plugin docs", "plugin docs --out pages"),
     ("plugin install", "plugin install installable.wasm"),
     ("plugin test", "plugin test tested --plugin core/console"),
     ("plugin cache list", "plugin cache list"),

@@ -11,6 +11,9 @@ use rustix::io::Errno;
 
 use crate::error::AuthoringError;
 
+/// The most that is read of a file whose text is looked at.
+const LOOKED_AT_MAX: u64 = 64 << 20;
+
 /// A folder, and its path for messages.
 #[derive(Debug)]
 pub struct Folder {
@@ -79,6 +82,41 @@ impl Folder {
             unlinkat(&self.handle, &draft, AtFlags::empty()).unwrap_or_default();
             AuthoringError::file("write", &self.path.join(name))(error)
         })
+    }
+
+    /// The text of a file in it; none where nothing is there.
+    ///
+    /// # Errors
+    /// [`AuthoringError::Project`] where it is a link, no file, no text or too large; [`AuthoringError::File`] where it cannot be read.
+    pub fn look(&self, name: &str) -> Result<Option<String>, AuthoringError> {
+        let path = self.path.join(name);
+        let odd = |reason: &str| AuthoringError::Project {
+            file: path.clone(),
+            reason: reason.to_owned(),
+            advice: "choose another folder, or take it away".to_owned(),
+        };
+        let fail = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidData => odd("it is no text"),
+            _ => AuthoringError::file("read", &path)(error),
+        };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&self.handle, name, flags, Mode::empty()) {
+            Ok(handle) => File::from(handle),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP) => return Err(odd("it is a link, and none is followed")),
+            // A socket.
+            Err(Errno::NXIO) => return Err(odd("it is no file")),
+            Err(error) => return Err(fail(error.into())),
+        };
+        if !file.metadata().map_err(fail)?.is_file() {
+            return Err(odd("it is no file"));
+        }
+        let mut text = String::new();
+        let read = file.take(LOOKED_AT_MAX + 1).read_to_string(&mut text).map_err(fail)?;
+        if read as u64 > LOOKED_AT_MAX {
+            return Err(odd("it is larger than 64 MiB"));
+        }
+        Ok(Some(text))
     }
 
     /// A file in it, unless it is missing, a link, or cannot be read.

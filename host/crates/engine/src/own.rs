@@ -130,6 +130,7 @@ fn flow_actions(plugin: &PluginName) -> Vec<ActionInfo> {
         json!({
             "workflow": {
                 "type": "string",
+                "examples": ["child.yaml"],
                 "description": "A path below the folder of this workflow's file, or an id: the name of a file beside it, without its ending.",
             },
             "inputs": { "type": "object", "description": "Its inputs." },

@@ -32,22 +32,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Result<Exit, CliError> {
-    let path = Path::new(&arguments.plugin);
-    let is_file = path.extension().is_some_and(|extension| extension == "wasm") || path.is_file();
-    let found = if is_file {
-        match sandbox.load_file(path).await {
-            Ok(plugin) => Found::Component {
-                plugin,
-                origin: Origin::File(path.to_path_buf()),
-            },
+    let found = match file(&arguments.plugin) {
+        Some(path) => match loaded(path, sandbox).await {
+            Ok(found) => found,
             Err(LoadError::Program { .. }) => {
                 let program = sandbox.program_file(path).await?;
                 return show_program(&program, path, arguments, ui);
             }
             Err(error) => return Err(error.into()),
-        }
-    } else {
-        named(&arguments.plugin, sandbox).await?
+        },
+        None => named(&arguments.plugin, sandbox).await?,
     };
     if arguments.json {
         ui.json(&InspectedView::plugin(&found), arguments.pretty)?;
@@ -55,6 +49,29 @@ pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Re
         ui.out(&plugin(ui, &found))?;
     }
     Ok(Exit::Success)
+}
+
+/// The plugin of a name, or of a file.
+pub(super) async fn find(plugin: &str, sandbox: &Sandbox) -> Result<Found, CliError> {
+    match file(plugin) {
+        Some(path) => Ok(loaded(path, sandbox).await?),
+        None => named(plugin, sandbox).await,
+    }
+}
+
+/// The path that a text is, where it is no name.
+fn file(text: &str) -> Option<&Path> {
+    let path = Path::new(text);
+    let is_file = path.extension().is_some_and(|extension| extension == "wasm") || path.is_file();
+    is_file.then_some(path)
+}
+
+async fn loaded(path: &Path, sandbox: &Sandbox) -> Result<Found, LoadError> {
+    let plugin = sandbox.load_file(path).await?;
+    Ok(Found::Component {
+        plugin,
+        origin: Origin::File(path.to_path_buf()),
+    })
 }
 
 async fn named(name: &str, sandbox: &Sandbox) -> Result<Found, CliError> {

@@ -25,13 +25,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Result<Exit, CliError> {
-    let mut found = Vec::new();
-    for (name, origin) in sandbox.plugin_names().await? {
-        let plugin = sandbox.plugin(&name).await?;
-        found.push(Found::Component { plugin, origin });
-    }
-    found.extend(own_plugins().iter().map(Found::Own));
-    found.sort_by(|a, b| a.name().cmp(b.name()));
+    let found = all(sandbox).await?;
     if arguments.json {
         ui.json(
             &found.iter().map(PluginView::new).collect::<Vec<PluginView<'_>>>(),
@@ -41,4 +35,16 @@ pub(crate) async fn run(arguments: &Arguments, sandbox: &Sandbox, ui: &Ui) -> Re
         ui.out(&plugins(ui, &found))?;
     }
     Ok(Exit::Success)
+}
+
+/// All that workflows can use, by name.
+pub(super) async fn all(sandbox: &Sandbox) -> Result<Vec<Found>, CliError> {
+    let mut found = Vec::new();
+    for (name, origin) in sandbox.plugin_names().await? {
+        let plugin = sandbox.plugin(&name).await?;
+        found.push(Found::Component { plugin, origin });
+    }
+    found.extend(own_plugins().iter().map(Found::Own));
+    found.sort_by(|a, b| a.name().cmp(b.name()));
+    Ok(found)
 }

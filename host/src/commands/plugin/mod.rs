@@ -2,6 +2,7 @@
 
 mod build;
 mod cache;
+mod docs;
 mod inspect;
 mod install;
 mod list;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Build(build::Arguments),
     List(list::Arguments),
     Inspect(inspect::Arguments),
+    Docs(docs::Arguments),
     Install(install::Arguments),
     Remove(remove::Arguments),
     Lock(lock::Arguments),
@@ -39,6 +41,7 @@ pub(crate) async fn run(command: Command, place: &Place, ui: &Ui) -> Result<Exit
         Command::Build(arguments) => build::run(&arguments, &place.sandbox()?, ui).await,
         Command::List(arguments) => list::run(&arguments, &place.sandbox()?, ui).await,
         Command::Inspect(arguments) => inspect::run(&arguments, &place.sandbox()?, ui).await,
+        Command::Docs(arguments) => docs::run(&arguments, &place.sandbox()?, ui).await,
         Command::Install(arguments) => install::run(&arguments, place, ui).await,
         Command::Remove(arguments) => remove::run(&arguments, place, ui),
         Command::Lock(arguments) => lock::run(&arguments, place, ui).await,

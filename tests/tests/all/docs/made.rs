@@ -97,34 +97,20 @@ fn every_plugin_has_a_page_that_is_its_manifest() {
     let mut place = Place::new();
     place.set("WORKFLOW_PLUGINS_DIRECTORIES", "plugins");
     put_python(&place);
-    let list = place.run("plugin list --json").code(0).json();
-    let mut index = "| plugin | what it is for | actions |\n| --- | --- | --- |\n".to_owned();
+    let found = place.run("plugin docs --json").code(0).json();
     let mut known: Vec<String> = GUIDES.iter().map(|page| (*page).to_owned()).collect();
-    known.push("docs/plugins/index.md".to_owned());
-    for plugin in list.as_array().expect("a list") {
-        let name = plugin["name"].as_str().expect("a name");
-        let found = place.run(&format!("plugin inspect {name} --json")).code(0).json();
-        let file = format!("{}.md", name.replace('/', "-"));
-        let page = format!("docs/plugins/{file}");
-        made(&page, name, &manifest(&found));
+    for described in found.as_array().expect("a list") {
+        let word = |key: &str| described[key].as_str().unwrap_or_default();
+        let page = format!("docs/plugins/{}", word("file"));
+        let mark = described["plugin"].as_str().unwrap_or("plugins");
+        made(&page, mark, word("markdown"));
+        if let Some(name) = described["plugin"].as_str()
+            && let Some(examples) = examples(&place, name)
+        {
+            made(&page, "examples", &examples);
+        }
         known.push(page);
-        let actions = found["actions"].as_array().expect("a list").iter();
-        let actions: Vec<String> = actions
-            .map(|action| format!("`{}`", action["name"].as_str().expect("a name")))
-            .collect();
-        let about = found["description"]
-            .as_str()
-            .unwrap_or_default()
-            .lines()
-            .next()
-            .unwrap_or_default();
-        index.extend([format!(
-            "| [`{name}`]({file}) | {} | {} |\n",
-            bars(about),
-            actions.join(" ")
-        )]);
     }
-    made("docs/plugins/index.md", "plugins", &index);
     let there = pages().into_iter().filter(|page| page.starts_with("docs/plugins/"));
     let strangers: Vec<String> = there.filter(|page| !known.contains(page)).collect();
     assert!(strangers.is_empty(), "of no plugin: {strangers:?}");
@@ -152,52 +138,22 @@ fn the_modules_of_python_are_those_that_can_be_imported() {
     made("docs/plugins/scripts.md", "python-modules", &modules.join(" "));
 }
 
-/// What a plugin says of itself, as a page.
-fn manifest(plugin: &Value) -> String {
-    let mut text = format!("{}\n", plugin["description"].as_str().unwrap_or_default());
-    if let Some(statements) = plugin["capabilities"].as_array() {
-        let (cannot, can): (Vec<&str>, Vec<&str>) = statements
-            .iter()
-            .filter_map(Value::as_str)
-            .partition(|statement| statement.starts_with("cannot "));
-        for (title, all) in [("can", can), ("cannot", cannot)] {
-            let all: Vec<&str> = all
-                .iter()
-                .filter_map(|one| one.strip_prefix(title))
-                .map(str::trim)
-                .collect();
-            text.extend([format!("\nIt {title}: {}.\n", all.join("; "))]);
-        }
-    }
-    for action in plugin["actions"].as_array().expect("a list") {
-        let word = |key: &str| action[key].as_str().unwrap_or_default();
-        let twice = if action["idempotent"] == true {
-            "Running it twice is the same as once."
-        } else {
-            "Running it twice is not the same as once: after a crash it is not run again, unless the task says `idempotent: true`."
-        };
-        text.extend([format!(
-            "\n## `{}`\n\n**{}.** {}\n\n{twice}\n",
-            word("type"),
-            word("title"),
-            word("description")
-        )]);
-        for (title, key) in [("Inputs", "inputSchema"), ("Output", "outputSchema")] {
-            text.extend([format!("\n{title}:{}", described(&action[key]))]);
-        }
-        text += &example(plugin["name"].as_str().unwrap_or_default(), action).unwrap_or_default();
-    }
-    text
-}
-
-/// The first of a plugin's own cases that shows an action at work, as a workflow.
-fn example(plugin: &str, action: &Value) -> Option<String> {
+/// The first of a plugin's own cases for each of its actions, as workflows with what they give.
+fn examples(place: &Place, plugin: &str) -> Option<String> {
     let cases = repository().join("plugins").join(plugin).join("tests/cases.yaml");
     // The host of the cases is a server of the tests.
     let cases = std::fs::read_to_string(cases)
         .ok()?
         .replace("{{ server }}", "api.example.com");
     let cases: Vec<Value> = serde_yaml::from_str(&cases).expect("cases are YAML");
+    let found = place.run(&format!("plugin inspect {plugin} --json")).code(0).json();
+    let actions = found["actions"].as_array().expect("a list").iter();
+    let examples: Vec<String> = actions.filter_map(|action| example(&cases, action)).collect();
+    (!examples.is_empty()).then(|| examples.join("\n\n"))
+}
+
+/// The first of the cases that shows an action at work.
+fn example(cases: &[Value], action: &Value) -> Option<String> {
     let output = |case: &Value| case.get("output").or_else(|| case.get("outputHas")).cloned();
     let case = cases.iter().find(|case| {
         let input = case["input"].to_string();
@@ -211,21 +167,7 @@ fn example(plugin: &str, action: &Value) -> Option<String> {
     }
     let flow = serde_yaml::to_string(&flow).ok()?;
     let output = serde_json::to_string(&output(case)?).ok()?;
-    Some(format!(
-        "\nAn example, and what it gives:\n\n```yaml\n{flow}```\n\n```json\n{output}\n```\n"
-    ))
-}
-
-/// A schema as a table, or in words where it is no object.
-fn described(schema: &Value) -> String {
-    let mut tables = Tables::of(schema);
-    if schema.get("properties").is_some() {
-        let table = tables.table(schema);
-        return format!("\n\n{table}{}", tables.sections(4));
-    }
-    let whole = schema.clone();
-    let words = tables.words(&whole);
-    format!(" {words}\n{}", tables.sections(4))
+    Some(format!("```yaml\n{flow}```\n\ngives\n\n```json\n{output}\n```"))
 }
 
 #[test]

@@ -67,11 +67,6 @@ impl<'a> Tables<'a> {
         text
     }
 
-    /// What a value may be, where it is no object with keys of its own.
-    pub(super) fn words(&mut self, schema: &Value) -> String {
-        self.kind("value", schema)
-    }
-
     fn target(&self, node: &Value) -> Option<&'a Value> {
         let name = node.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
         self.definitions?.get(name)

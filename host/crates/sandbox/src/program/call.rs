@@ -81,6 +81,7 @@ impl ProgramCall {
             "properties": {
                 "module": {
                     "type": "string",
+                    "examples": ["./program.wasm"],
                     "description": "The program: a path below the folder of the workflow's file (`./jq.wasm`), or the name of a `*.wasm` in `plugins.directories`, without its ending.",
                 },
                 "args": {
