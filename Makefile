@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*/*/Cargo.toml tests/contract/*/Cargo.toml) tests/
 # CPython as a component is no part of the program; see docs/plugins/scripts.md.
 DIST := target/dist
 
-.PHONY: help run build install setup programs plugins test lint unit doc docs large soak fuzz bench pictures clean
+.PHONY: help run build install setup programs plugins release test lint unit doc docs large soak fuzz bench pictures clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -36,6 +36,9 @@ programs: setup
 plugins: ## Build the plugins that are not in the program: core/script.python, into target/dist
 	@scripts/python $(DIST)
 	@echo "$(DIST)/core-script-python.wasm: take it by '$(WORKFLOW) plugin install', or name the folder in plugins.directories"
+
+release: build plugins ## Pack the program and core/script.python into target/dist, with their digests
+	@scripts/release $(WORKFLOW) $(DIST)/core-script-python.wasm $(DIST)
 
 test: setup programs lint build unit doc ## Format, lints, all tests, plugins built from source
 

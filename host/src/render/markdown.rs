@@ -217,7 +217,7 @@ mod tests {
             ("&#106;avascript &lt;", "&amp;#106;avascript &amp;lt;"),
             (
                 "{{#include /etc/passwd}} {% x %}",
-                "&#123;{#include /etc/passwd}} &#123;% x %}",
+                "&#123;&#123;#include /etc/passwd}} &#123;% x %}",
             ),
             ("\u{1b}[2J", "\\\\u{1b}\\[2J"),
         ] {

@@ -44,6 +44,7 @@ mod programs;
 mod prompt;
 mod proof;
 mod recovery;
+mod release;
 mod repo_rules;
 mod retention;
 mod scheduler;

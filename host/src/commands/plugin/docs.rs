@@ -18,7 +18,7 @@ Examples:
   workflow plugin docs core/http core/file --json | jq -r '.[].file'
 
 With --out, each page is a file that is named after its plugin, and `index.md` is the table of all, unless some are named. Pages are
-written between two lines, `<!-- made: NAME -->` and `<!-- /made -->`: what you write around them stays. A file without such lines
+written between two comments of HTML, `made: NAME` and `/made`: what you write around them stays. A file without such comments
 is never overwritten, and none is deleted.";
 
 /// Write the reference pages of plugins, made of what they say of themselves
