@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use autokestra_engine::own_plugin;
+use autokestra_engine::{own_plugin, own_plugins};
+use autokestra_model::PluginName;
+use autokestra_model::diagnostic::nearest;
 use autokestra_sandbox::{LoadError, Origin, Program, Sandbox};
 
 use crate::error::{CliError, Exit};
@@ -79,13 +81,29 @@ async fn named(name: &str, sandbox: &Sandbox) -> Result<Found, CliError> {
     if let Some(own) = own_plugin(&name) {
         return Ok(Found::Own(own));
     }
-    let plugin = sandbox.plugin(&name).await?;
+    let plugin = match sandbox.plugin(&name).await {
+        Err(unknown @ LoadError::Unknown { .. }) => return Err(unknown_plugin(&name, unknown, sandbox).await),
+        found => found?,
+    };
     let origins = sandbox.plugin_names().await?;
     let origin = origins.into_iter().find(|(known, _)| *known == name);
     Ok(Found::Component {
         plugin,
         origin: origin.map_or(Origin::Embedded, |(_, origin)| origin),
     })
+}
+
+/// That a plugin is not there, and which one may have been meant.
+async fn unknown_plugin(name: &PluginName, unknown: LoadError, sandbox: &Sandbox) -> CliError {
+    let known = sandbox.plugin_names().await.unwrap_or_default();
+    let names = known.iter().map(|(name, _)| name.as_str());
+    let names = names.chain(own_plugins().iter().map(|own| own.name.as_str()));
+    let near = nearest(name.as_str(), names).map(str::to_owned);
+    let error = CliError::from(unknown);
+    match near {
+        Some(near) => error.hint(format!("did you mean `{near}`? `workflow plugin list` shows all")),
+        None => error,
+    }
 }
 
 fn show_program(found: &Program, path: &Path, arguments: &Arguments, ui: &Ui) -> Result<Exit, CliError> {
