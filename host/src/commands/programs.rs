@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use autokestra_model::{Diagnostic, Diagnostics, Span, Task, Workflow};
-use autokestra_sandbox::{Ability, Program, ProgramError, Sandbox};
+use autokestra_sandbox::{Ability, Program, ProgramError, Sandbox, names_file};
 
 use super::workflow::Pinned;
 use crate::lock::{Held, Locking, Pin};
@@ -26,7 +26,7 @@ pub(super) async fn check(
         match sandbox.program(base, name).await {
             Ok(program) => {
                 // A file beside the workflow is a part of it, and kept with it.
-                if !is_path(name) {
+                if !names_file(name) {
                     let pinned = pinned(base, name, &program);
                     let span = task.places.input.get("module").copied().unwrap_or(task.places.inputs);
                     if let Some(differs) = held.differs(name, &pinned.pin, span) {
@@ -42,11 +42,6 @@ pub(super) async fn check(
         }
     }
     found
-}
-
-/// Whether it names a file beside the workflow, not one that is installed.
-fn is_path(name: &str) -> bool {
-    name.contains('/') || name.ends_with(".wasm")
 }
 
 /// A program as a lock has it.
@@ -68,7 +63,7 @@ fn pinned(base: &Path, name: &str, program: &Program) -> Pinned {
 
 /// Holds a program that is about to run against the lock of its workflow's folder, where that is insisted on.
 pub(super) fn held(base: &Path, locking: Locking, name: &str, program: &Program) -> Result<(), String> {
-    if locking == Locking::Told || is_path(name) {
+    if locking == Locking::Told || names_file(name) {
         return Ok(());
     }
     let held = Held::new(base, locking).map_err(|error| error.with_advice())?;

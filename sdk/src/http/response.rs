@@ -45,20 +45,6 @@ pub struct Response {
 #[derive(Debug)]
 pub struct Body(wire::Incoming);
 
-/// What `Retry-After` says: seconds, or a date. A date that is over asks for no wait.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a guest has one clock, which the host lends it"
-)]
-fn wait(value: &str) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if limit::is_over() {
@@ -102,7 +88,7 @@ impl Response {
         if status < 400 {
             return Ok(self);
         }
-        let wait = self.header("retry-after").and_then(wait);
+        let wait = self.retry_after();
         let mut said = Vec::new();
         // What cannot be read says nothing; the status does.
         drop(self.body.take(SAID_BYTES_MAX).read_to_end(&mut said));
@@ -112,6 +98,30 @@ impl Response {
             message = format!("{message}: {}", said.trim());
         }
         Err(Error::of_status(status, wait, message))
+    }
+
+    /// How long the server asks to wait, by `Retry-After`: in seconds or as a date. A date that is over asks for no wait.
+    ///
+    /// ```
+    /// # use autokestra_sdk::http::Request;
+    /// # use autokestra_sdk::testing::{Expected, FakeHost, Reply};
+    /// # let host = FakeHost::new().expect(Expected::any(), Reply::status(503).header("retry-after", "7"));
+    /// let response = Request::get("https://example.com").send()?;
+    /// assert_eq!(response.retry_after(), Some(std::time::Duration::from_secs(7)));
+    /// # Ok::<_, autokestra_sdk::TaskError>(())
+    /// ```
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a guest has one clock, which the host lends it"
+    )]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let value = self.header("retry-after")?.trim();
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = httpdate::parse_http_date(value).ok()?;
+        Some(at.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
     /// The status, e.g. 200.

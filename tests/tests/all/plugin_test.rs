@@ -501,6 +501,19 @@ fn secrets_are_printed_and_written_nowhere() {
     let run = of_plugin(&place, "core/console", &[]).code(2);
     assert!(!run.stderr.contains("correct"), "{}", run.stderr);
     insta::assert_snapshot!("covered", told(&place, &run));
+    // Nor where the file is no YAML at all, or no list.
+    for text in [
+        format!("- action: log\n  secrets: {{ A: {SECRET}\n"),
+        format!("- action: log\n  secrets:\n    A: \"{SECRET}\n"),
+        format!("action: log\nsecrets: {{ A: {SECRET} }}\n"),
+    ] {
+        let run = of_plugin(&project(&text), "core/console", &[]).code(2);
+        assert!(
+            run.stderr.contains("secrets") && !run.stderr.contains("correct"),
+            "{}",
+            run.stderr
+        );
+    }
 }
 
 #[test]

@@ -40,6 +40,6 @@ pub use grants::Grants;
 pub use network::Resolver;
 pub use pinned::Pinned;
 pub use plugin::Plugin;
-pub use program::{PlaceError, Program, ProgramCall, ProgramError, ProgramKind, located};
+pub use program::{PlaceError, Program, ProgramCall, ProgramError, ProgramKind, located, names_file};
 pub use reach::Proof;
 pub use sandbox::{Compiling, EmbeddedPlugin, Installed, Origin, Sandbox, SandboxOptions};

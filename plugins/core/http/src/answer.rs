@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::time::{Duration, SystemTime};
 
 use autokestra_sdk::http::Response;
 use autokestra_sdk::prelude::*;
@@ -105,7 +104,7 @@ fn read_json(text: &str) -> Result<Value, TaskError> {
 
 /// A status that nobody expected.
 pub(crate) fn unexpected(what: &str, response: Response) -> TaskError {
-    let (status, headers) = (response.status(), headers(&response));
+    let (status, headers, wait) = (response.status(), headers(&response), response.retry_after());
     let mut bytes = Vec::new();
     // What can be read of it is told; a body that breaks off changes nothing.
     let _read = response.into_body().take(ERROR_BYTES_MAX).read_to_end(&mut bytes);
@@ -123,17 +122,8 @@ pub(crate) fn unexpected(what: &str, response: Response) -> TaskError {
     } else {
         TaskError::new("http_status", message)
     };
-    if let Some(wait) = headers.get("retry-after").and_then(|value| wait(value)) {
+    if let Some(wait) = wait {
         error = error.retry_after(wait);
     }
     error.details(json!({ "status": status, "headers": headers, "body": text }))
-}
-
-/// `Retry-After`: seconds, or a date.
-fn wait(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value.trim()).ok()?;
-    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
 }

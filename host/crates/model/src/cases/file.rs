@@ -15,7 +15,8 @@ pub struct CaseFile {
     cases: Vec<Case>,
 }
 
-/// What is wrong with a file, and the text to show it in: values of secrets are covered there.
+/// What is wrong with a file, and the text to show it in: values of secrets are covered there, and where the text is no list of cases, all
+/// that stands where they might.
 #[derive(Clone, Debug)]
 pub struct Broken {
     /// What is wrong.
@@ -38,8 +39,15 @@ impl CaseFile {
             Ok(root) => listed(root, &mut errors),
             Err(wrong) => {
                 errors.extend(wrong);
-                Vec::new()
+                None
             }
+        };
+        let Some(nodes) = nodes else {
+            errors.fit(source);
+            return Err(Box::new(Broken {
+                diagnostics: errors,
+                source: cover_all(source, fill::where_secrets_may_be(source.text())),
+            }));
         };
         let mut cases = Vec::with_capacity(nodes.len());
         let mut names: BTreeMap<String, Span> = BTreeMap::new();
@@ -111,17 +119,18 @@ fn explained(errors: Diagnostics) -> Diagnostics {
     errors.into_iter().map(explain).collect()
 }
 
-fn listed(root: Node, errors: &mut Diagnostics) -> Vec<Node> {
+/// The nodes of the cases; none where it is no list of them.
+fn listed(root: Node, errors: &mut Diagnostics) -> Option<Vec<Node>> {
     match root.kind {
-        NodeKind::Sequence(items) if items.len() <= CASES_MAX => items,
+        NodeKind::Sequence(items) if items.len() <= CASES_MAX => Some(items),
         NodeKind::Sequence(items) => {
             let message = format!("there are {} cases; {CASES_MAX} is the most of one file", items.len());
             errors.push(Diagnostic::error("out_of_range", Span { len: 1, ..root.span }, message));
-            Vec::new()
+            None
         }
         NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) | NodeKind::String(_) | NodeKind::Mapping(_) => {
             errors.push(wrong_type(&root, "a file of cases", "a list of cases"));
-            Vec::new()
+            None
         }
     }
 }
@@ -133,8 +142,12 @@ fn read(node: &Node, index: usize, address: &str, errors: &mut Diagnostics) -> O
 }
 
 fn covered(source: &Source, nodes: &[Node]) -> Source {
-    let places = nodes.iter().flat_map(fill::secrets);
-    Source::new(source.name(), places.fold(source.text().to_owned(), cover))
+    cover_all(source, nodes.iter().flat_map(fill::secrets))
+}
+
+fn cover_all(source: &Source, places: impl IntoIterator<Item = Span>) -> Source {
+    let text = places.into_iter().fold(source.text().to_owned(), cover);
+    Source::new(source.name(), text)
 }
 
 /// Puts stars over a part of a text, as many as it has bytes, so that all other places stay.

@@ -16,6 +16,10 @@ use crate::yaml::{Key, Node, NodeKind};
 static SERVER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\{\{-?\s*server\s*-?\}\}").expect("the pattern is a literal"));
 
+/// The key of a case's secrets, with its colon.
+static SECRETS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(?:^|[\s{,?"'-])secrets["']?\s*:"#).expect("the pattern is a literal"));
+
 /// Puts the server's address in, wherever `{{ server }}` stands in a case.
 pub(super) fn server(case: &mut Node, address: &str, errors: &mut Diagnostics) {
     let NodeKind::Mapping(entries) = &mut case.kind else {
@@ -44,6 +48,49 @@ fn each_text(node: &mut Node, act: &mut impl FnMut(&mut String, Span)) {
         NodeKind::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| each_text(value, act)),
         NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) => {}
     }
+}
+
+/// How much deeper than a blank a tab is taken to be.
+const TAB_COLUMNS: usize = 7;
+
+/// All that may be the value of a secret in a text whose YAML cannot be read: from a key `secrets` on, as far as lines are indented deeper
+/// than its own or a bracket is open. It is rather more than there is.
+pub(super) fn where_secrets_may_be(text: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    // How deep the key stands that is being covered, and how many brackets are open since.
+    let (mut below, mut open) = (None, 0_i64);
+    let mut start = 0;
+    for line in text.split_inclusive(['\n', '\r']) {
+        let content = line.trim_start_matches([' ', '\t', '-', '?']);
+        let indent = line.len() - content.len();
+        // A tab, which is why it is no YAML, is deeper than a dash.
+        let tabs = line.bytes().take(indent).filter(|byte| *byte == b'\t').count();
+        let depth = indent + tabs * TAB_COLUMNS;
+        let is_blank = content.trim().is_empty();
+        if !is_blank && open <= 0 && below.is_some_and(|key| depth <= key) {
+            below = None;
+        }
+        let from = match (below, SECRETS.find(line)) {
+            (Some(_), _) => Some(indent),
+            (None, Some(key)) => {
+                (below, open) = (Some(depth), 0);
+                Some(key.end())
+            }
+            (None, None) => None,
+        };
+        if let Some(from) = from.filter(|_| !is_blank) {
+            for c in line.get(from..).unwrap_or_default().chars() {
+                match c {
+                    '{' | '[' => open += 1,
+                    '}' | ']' => open -= 1,
+                    _ => {}
+                }
+            }
+            spans.push(Span::between(start + from, start + line.trim_end().len().max(from)));
+        }
+        start += line.len();
+    }
+    spans
 }
 
 /// Where the values of secrets stand in a case.
@@ -156,6 +203,43 @@ fn of_json(value: serde_json::Value, span: Span) -> NodeKind {
         Value::Object(entries) => {
             let entries = entries.into_iter();
             NodeKind::Mapping(entries.map(|(text, value)| (Key { text, span }, node(value))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text with what is covered taken out.
+    fn left(text: &str) -> String {
+        let mut left = text.to_owned();
+        for span in where_secrets_may_be(text).into_iter().rev() {
+            left.replace_range(span.start..span.start + span.len, "*");
+        }
+        left
+    }
+
+    #[test]
+    fn secrets_of_a_text_that_is_no_yaml_are_covered_and_what_follows_is_not() {
+        for (text, shown) in [
+            ("- secrets: { A: x }\n", "- secrets:*\n"),
+            (
+                "- name: a\n  secrets:\n    A: x\n\n    B: |\n      y\n  output: [\n- name: b\n",
+                "- name: a\n  secrets:*\n    *\n\n    *\n      *\n  output: [\n- name: b\n",
+            ),
+            (
+                "- { action: log, \"secrets\": { A: x }, output: 1\n- b",
+                "- { action: log, \"secrets\":*\n- b",
+            ),
+            ("- secrets: {\nA: x,\nB: y }\n- a: [\n", "- secrets:*\n*\n*\n- a: [\n"),
+            ("- secrets :\r\n\tA: x\r\n- b: {", "- secrets :*\r\n\t*\r\n- b: {"),
+            (
+                "- input: '{{ secrets.A }}'\n  no: [",
+                "- input: '{{ secrets.A }}'\n  no: [",
+            ),
+        ] {
+            assert_eq!(left(text), shown, "{text}");
         }
     }
 }

@@ -92,6 +92,12 @@ pub enum ProgramError {
     Unusable(#[from] LoadError),
 }
 
+/// Whether what a workflow calls a program is a path below its folder, and not the name of an installed one.
+#[must_use]
+pub fn names_file(program: &str) -> bool {
+    program.contains('/') || program.ends_with(".wasm") || matches!(program, "" | "." | "..")
+}
+
 impl Sandbox {
     /// The program that a workflow in the folder `base` names: by a path below it, or as one that is installed. Loaded once
     /// for each content, as long as it is used.
@@ -99,7 +105,7 @@ impl Sandbox {
     /// # Errors
     /// [`ProgramError`] where there is none, or it cannot be used.
     pub async fn program(&self, base: &Path, name: &str) -> Result<Arc<Program>, ProgramError> {
-        let path = if name.contains('/') || name.ends_with(".wasm") || matches!(name, "" | "." | "..") {
+        let path = if names_file(name) {
             let owned = || name.to_owned();
             located(base, name).map_err(|error| match error {
                 PlaceError::LeadsOut => ProgramError::LeadsOut { name: owned() },

@@ -25,7 +25,7 @@ use crate::reach::{self, Proof, Reach};
 use crate::sandbox::{Runtime, Sandbox};
 
 pub use call::ProgramCall;
-pub use find::{PlaceError, ProgramError, located};
+pub use find::{PlaceError, ProgramError, located, names_file};
 pub(crate) use kept::Programs;
 pub(crate) use kind::Kind;
 pub use kind::ProgramKind;
