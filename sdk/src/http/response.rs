@@ -111,17 +111,12 @@ impl Response {
     /// # Ok::<_, autokestra_sdk::TaskError>(())
     /// ```
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a guest has one clock, which the host lends it"
-    )]
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.header("retry-after")?.trim();
         if let Ok(seconds) = value.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let at = httpdate::parse_http_date(value).ok()?;
-        Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+        Some(until(httpdate::parse_http_date(value).ok()?))
     }
 
     /// The status, e.g. 200.
@@ -265,4 +260,13 @@ impl Response {
             )
         })
     }
+}
+
+/// How long it is until then; nothing where it is over.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a guest has one clock, which the host lends it"
+)]
+fn until(at: SystemTime) -> Duration {
+    at.duration_since(SystemTime::now()).unwrap_or_default()
 }
